@@ -1,0 +1,204 @@
+//! Import: one account or a hundred (wire §3.2, §3.3 steps 6 to 9).
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+use super::{Known, Write};
+use crate::{Account, App, FaceUrl, InternalId, Nick, Profile, UnixSeconds, UserId};
+
+/// One user to import. A field that is `None` keeps the stored value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportEntry {
+    /// Where the user first stands in the caller's list, counted from 0.
+    pub position: usize,
+    /// Whom to import.
+    pub user_id: UserId,
+    /// Overwrites the nickname, also with `""`.
+    pub nick: Option<Nick>,
+    /// Overwrites the avatar, also with `""`.
+    pub face_url: Option<FaceUrl>,
+}
+
+/// Users to import in one go, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRequest {
+    entries: Vec<ImportEntry>,
+}
+
+impl ImportRequest {
+    /// Takes a caller's list in. Of a user named more than once the last entry counts as a whole,
+    /// at the position of the first (wire §3.3 step 6).
+    pub fn new(mut entries: Vec<ImportEntry>) -> Self {
+        if entries.len() > 1 {
+            let mut first_at = HashMap::with_capacity(entries.len());
+            let mut kept = 0;
+            for i in 0..entries.len() {
+                let at = *first_at.entry(entries[i].user_id).or_insert(kept);
+                if at == kept {
+                    entries.swap(kept, i);
+                    kept += 1;
+                } else {
+                    let position = entries[at].position;
+                    entries.swap(at, i);
+                    entries[at].position = position;
+                }
+            }
+            entries.truncate(kept);
+        }
+        Self { entries }
+    }
+
+    /// The users, each once, in order of first appearance.
+    pub fn entries(&self) -> &[ImportEntry] {
+        &self.entries
+    }
+}
+
+/// A user who was deleted too recently to be imported again (wire §5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Barred {
+    /// [`ImportEntry::position`] of the refused entry.
+    pub position: usize,
+    /// Who is barred.
+    pub user_id: UserId,
+    /// From when on the import will be accepted.
+    pub until: UnixSeconds,
+}
+
+/// Why nothing of a request was imported.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ImportRefusal {
+    /// Every user is barred; in request order, never empty.
+    #[error("every user was deleted too recently to be imported again")]
+    AllBarred(Vec<Barred>),
+    /// The app would hold more accounts than its edition allows.
+    #[error("the app's edition allows {cap} accounts")]
+    OverCap {
+        /// How many it allows.
+        cap: u64,
+    },
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportOutcome {
+    /// How many accounts were made.
+    pub created: usize,
+    /// How many accounts got a new value.
+    pub updated: usize,
+    /// How many accounts had these values already; nothing was written for them.
+    pub unchanged: usize,
+    /// Who was left out, in request order.
+    pub barred: Vec<Barred>,
+}
+
+/// Plans an import.
+///
+/// `known` answers, in the order of `request.entries()`, what is stored of each user; it must be as
+/// long. `counted` is how many accounts the app holds, `administrator` not counted. `new_id` gives a
+/// fresh internal id and is called only once nothing can be refused any more.
+pub fn plan(
+    app: &App,
+    counted: u64,
+    request: ImportRequest,
+    known: Vec<Known>,
+    now: UnixSeconds,
+    mut new_id: impl FnMut() -> InternalId,
+) -> Result<(Vec<Write>, ImportOutcome), ImportRefusal> {
+    debug_assert_eq!(request.entries.len(), known.len());
+    let bar_s = app.edition.reimport_bar_s();
+    let mut outcome = ImportOutcome::default();
+    let mut new_counted = 0;
+    for (entry, stored) in request.entries.iter().zip(&known) {
+        match stored {
+            Known::Account(_) => {}
+            Known::Deleted(tombstone) if now < tombstone.deleted_at.plus(bar_s) => {
+                outcome.barred.push(Barred {
+                    position: entry.position,
+                    user_id: entry.user_id,
+                    until: tombstone.deleted_at.plus(bar_s),
+                });
+            }
+            Known::Nothing | Known::Deleted(_) => {
+                new_counted += u64::from(!entry.user_id.is_administrator());
+            }
+        }
+    }
+    if !outcome.barred.is_empty() && outcome.barred.len() == known.len() {
+        return Err(ImportRefusal::AllBarred(outcome.barred));
+    }
+    // A call that only updates is never refused by the cap, even above it (wire §5).
+    if let Some(cap) = app.edition.account_cap()
+        && new_counted > 0
+        && counted + new_counted > cap
+    {
+        return Err(ImportRefusal::OverCap { cap });
+    }
+
+    let mut writes = Vec::with_capacity(known.len());
+    for (entry, stored) in request.entries.into_iter().zip(known) {
+        match stored {
+            Known::Account(account) => match updated(account, entry, now) {
+                Some(account) => {
+                    outcome.updated += 1;
+                    writes.push(Write::Update(account));
+                }
+                None => outcome.unchanged += 1,
+            },
+            Known::Deleted(tombstone) if now < tombstone.deleted_at.plus(bar_s) => {}
+            Known::Nothing => {
+                outcome.created += 1;
+                let account = created(entry, new_id(), now);
+                writes.push(Write::Create {
+                    account,
+                    replaces: None,
+                });
+            }
+            Known::Deleted(tombstone) => {
+                outcome.created += 1;
+                let account = created(entry, new_id(), now);
+                writes.push(Write::Create {
+                    account,
+                    replaces: Some(tombstone.internal_id),
+                });
+            }
+        }
+    }
+    Ok((writes, outcome))
+}
+
+fn created(entry: ImportEntry, internal_id: InternalId, now: UnixSeconds) -> Account {
+    Account {
+        internal_id,
+        user_id: entry.user_id,
+        imported_at: now,
+        changed_at: now,
+        profile: Profile {
+            nick: entry.nick.unwrap_or_default(),
+            face_url: entry.face_url.unwrap_or_default(),
+            more: None,
+        },
+    }
+}
+
+/// The account with the entry's values, or `None` if it has them already.
+fn updated(mut account: Account, entry: ImportEntry, now: UnixSeconds) -> Option<Account> {
+    let mut changed = false;
+    if let Some(nick) = entry.nick
+        && nick != account.profile.nick
+    {
+        account.profile.nick = nick;
+        changed = true;
+    }
+    if let Some(face_url) = entry.face_url
+        && face_url != account.profile.face_url
+    {
+        account.profile.face_url = face_url;
+        changed = true;
+    }
+    if changed {
+        account.changed_at = now;
+    }
+    changed.then_some(account)
+}

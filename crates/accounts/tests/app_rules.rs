@@ -1,0 +1,195 @@
+//! The rules about apps, admins, profiles and deletion (wire §3.4, §3.8, §5), through the store
+//! that is the model for all others.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::{pin::pin, task};
+
+use muster_accounts::{
+    AccountStore, AppChange, Edition, InternalId, NewApp, Nick, OpError, ProfileField,
+    ReferenceStore, SdkAppId, StoreError, UnixSeconds, UserId,
+    rules::{
+        app::AppRefusal,
+        delete::Deletion,
+        import::{ImportEntry, ImportRequest},
+        profile::ProfileRefusal,
+    },
+};
+use muster_usersig::SecretKey;
+
+const APP: SdkAppId = SdkAppId(1_400_000_000);
+const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+/// The reference store never waits, so one poll is the whole answer.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = task::Context::from_waker(task::Waker::noop());
+    match pin!(future).poll(&mut context) {
+        task::Poll::Ready(value) => value,
+        task::Poll::Pending => panic!("the reference store waited"),
+    }
+}
+
+fn user(name: &str) -> UserId {
+    UserId::parse(name).unwrap()
+}
+
+fn key(byte: u8) -> SecretKey {
+    SecretKey::from_random([byte; 32])
+}
+
+fn store(edition: Edition) -> ReferenceStore {
+    let store = ReferenceStore::default();
+    now(store.create_app(
+        NewApp {
+            sdkappid: APP,
+            edition,
+            key: key(1),
+        },
+        NOW,
+    ))
+    .unwrap();
+    store
+}
+
+fn import(store: &ReferenceStore, name: &str) {
+    let entry = ImportEntry {
+        position: 0,
+        user_id: user(name),
+        nick: None,
+        face_url: None,
+    };
+    now(store.import(APP, ImportRequest::new(vec![entry]), NOW)).unwrap();
+}
+
+#[test]
+fn a_new_app_has_its_administrator_as_first_account() {
+    let store = store(Edition::Developer);
+    let accounts = now(store.page(APP, None, 10)).unwrap();
+    assert_eq!(accounts.len(), 1);
+    assert_eq!(accounts[0].user_id, UserId::ADMINISTRATOR);
+    assert_eq!(accounts[0].internal_id, InternalId::FIRST);
+    let again = NewApp {
+        sdkappid: APP,
+        edition: Edition::Trial,
+        key: key(2),
+    };
+    assert!(matches!(
+        now(store.create_app(again, NOW)),
+        Err(OpError::Refused(AppRefusal::Exists))
+    ));
+    let zero = NewApp {
+        sdkappid: SdkAppId(0),
+        edition: Edition::Trial,
+        key: key(2),
+    };
+    assert!(matches!(
+        now(store.create_app(zero, NOW)),
+        Err(OpError::Refused(AppRefusal::Zero))
+    ));
+}
+
+#[test]
+fn an_app_has_ten_admins_at_most_and_keeps_administrator() {
+    let store = store(Edition::Developer);
+    let change = |change| now(store.change_app(APP, change, NOW));
+    for i in 1..10 {
+        change(AppChange::AddAdmin(user(&format!("admin{i}")))).unwrap();
+    }
+    // Adding one who is an admin already changes nothing, also when the app is full.
+    assert_eq!(
+        change(AppChange::AddAdmin(user("admin1")))
+            .unwrap()
+            .admins
+            .len(),
+        10
+    );
+    assert!(matches!(
+        change(AppChange::AddAdmin(user("admin10"))),
+        Err(OpError::Refused(AppRefusal::TooManyAdmins))
+    ));
+    assert_eq!(
+        now(store.check(APP, &[user("admin9"), user("admin10")])).unwrap(),
+        [true, false]
+    );
+    assert!(matches!(
+        change(AppChange::RemoveAdmin(UserId::ADMINISTRATOR)),
+        Err(OpError::Refused(AppRefusal::Administrator))
+    ));
+    assert!(matches!(
+        change(AppChange::RemoveAdmin(user("nobody"))),
+        Err(OpError::Refused(AppRefusal::NotAdmin))
+    ));
+    change(AppChange::RemoveAdmin(user("admin9"))).unwrap();
+    // The role went, the account stayed.
+    assert_eq!(now(store.check(APP, &[user("admin9")])).unwrap(), [true]);
+    assert_eq!(change(AppChange::RotateKey(key(9))).unwrap().keys, [key(9)]);
+}
+
+#[test]
+fn deletion_spares_admins_and_frees_the_id_for_a_new_account() {
+    let store = store(Edition::Developer);
+    import(&store, "alice");
+    let before = now(store.accounts(APP, &[user("alice")]))
+        .unwrap()
+        .remove(0)
+        .unwrap();
+    let users = vec![
+        user("alice"),
+        user("alice"),
+        UserId::ADMINISTRATOR,
+        user("nobody"),
+    ];
+    assert_eq!(
+        now(store.delete(APP, users, NOW)).unwrap(),
+        [
+            Deletion::Deleted,
+            Deletion::NotImported,
+            Deletion::Admin,
+            Deletion::NotImported
+        ]
+    );
+    assert_eq!(now(store.check(APP, &[user("alice")])).unwrap(), [false]);
+    import(&store, "alice");
+    let after = now(store.accounts(APP, &[user("alice")]))
+        .unwrap()
+        .remove(0)
+        .unwrap();
+    assert!(after.internal_id > before.internal_id);
+}
+
+#[test]
+fn a_profile_is_changed_for_an_account_only() {
+    let store = store(Edition::Developer);
+    let nick = |text: &str| ProfileField::Nick(Nick::parse(text.into()).unwrap());
+    let set = |name: &str, fields| now(store.set_profile(APP, user(name), fields, NOW.plus(9)));
+    assert!(matches!(
+        set("alice", vec![nick("Alice")]),
+        Err(OpError::Refused(ProfileRefusal::NotImported))
+    ));
+    import(&store, "alice");
+    set(
+        "alice",
+        vec![nick("first"), ProfileField::Level(3), nick("Alice")],
+    )
+    .unwrap();
+    let account = now(store.accounts(APP, &[user("alice")]))
+        .unwrap()
+        .remove(0)
+        .unwrap();
+    assert_eq!(account.profile.nick.as_str(), "Alice");
+    assert_eq!(account.profile.more.unwrap().level, Some(3));
+    assert_eq!(
+        (account.imported_at, account.changed_at),
+        (NOW, NOW.plus(9))
+    );
+}
+
+#[test]
+fn an_unknown_app_is_named() {
+    let store = store(Edition::Developer);
+    let unknown = SdkAppId(7);
+    assert!(matches!(
+        now(store.check(unknown, &[])),
+        Err(StoreError::UnknownApp(app)) if app == unknown
+    ));
+}
