@@ -1,0 +1,221 @@
+//! Reading a token without trusting it: steps 1 to 4 of wire §6.2.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    Claims, UserbufText,
+    envelope::{self, JSON_LIMIT_BYTES, TOKEN_LIMIT_BYTES},
+};
+
+const IDENTIFIER: &str = "TLS.identifier";
+const SDKAPPID: &str = "TLS.sdkappid";
+const TIME: &str = "TLS.time";
+const EXPIRE: &str = "TLS.expire";
+const USERBUF: &str = "TLS.userbuf";
+const SIG: &str = "TLS.sig";
+
+/// A token that could be read. Nothing is known yet about its truth: the checks are methods, in the
+/// order of wire §6.2, and [`verify`](crate::verify()) asks them all.
+#[derive(Clone)]
+pub struct UserSig {
+    claims: Claims,
+    tls_sig: String,
+}
+
+impl UserSig {
+    /// Reads a token (wire §6.2, steps 1 to 4).
+    ///
+    /// Accepted is all that signers vary in (wire §6.3): white space from line wrapping, any key
+    /// order and JSON spelling, any compression level. Unknown keys and `TLS.ver` are not looked at,
+    /// and of a repeated key the last counts. A number must be written as a plain integer of at
+    /// most 64 bits.
+    ///
+    /// A token whose `time + expire` does not fit into 64 bits is refused here, as part of step 4
+    /// ([`DecodeError::EndOverflow`]); what comes after can rely on the sum.
+    pub fn decode(token: &str) -> Result<UserSig, DecodeError> {
+        let json = envelope::open(token)?;
+        // A map of values, not a derived struct: serde's structs refuse repeated keys.
+        let value: Value = serde_json::from_slice(&json).map_err(|error| DecodeError::NotJson {
+            reason: error.to_string(),
+        })?;
+        let Value::Object(mut fields) = value else {
+            return Err(DecodeError::NotAnObject {
+                found: kind(&value),
+            });
+        };
+        let claims = Claims {
+            identifier: text(&mut fields, IDENTIFIER)?,
+            sdkappid: integer(&mut fields, SDKAPPID)?,
+            time_s: integer(&mut fields, TIME)?,
+            expire_s: integer(&mut fields, EXPIRE)?,
+            userbuf: if fields.contains_key(USERBUF) {
+                Some(UserbufText::from_text(text(&mut fields, USERBUF)?))
+            } else {
+                None
+            },
+        };
+        let tls_sig = text(&mut fields, SIG)?;
+        if claims.time_s.checked_add(claims.expire_s).is_none() {
+            return Err(DecodeError::EndOverflow);
+        }
+        Ok(UserSig { claims, tls_sig })
+    }
+
+    /// What the token says.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// What the token says, without the signature.
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+
+    /// `TLS.sig` as sent: base64 of the HMAC if the signer did right. Claims and signature together
+    /// are as good as the token, so this is a secret too.
+    pub fn tls_sig(&self) -> &str {
+        &self.tls_sig
+    }
+}
+
+impl fmt::Debug for UserSig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserSig")
+            .field("claims", &self.claims)
+            .finish_non_exhaustive()
+    }
+}
+
+fn text(fields: &mut Map<String, Value>, field: &'static str) -> Result<String, DecodeError> {
+    match fields.remove(field) {
+        Some(Value::String(text)) => Ok(text),
+        Some(other) => Err(DecodeError::FieldType {
+            field,
+            wanted: "a string",
+            found: kind(&other),
+        }),
+        None => Err(DecodeError::FieldMissing { field }),
+    }
+}
+
+fn integer(fields: &mut Map<String, Value>, field: &'static str) -> Result<u64, DecodeError> {
+    let value = fields
+        .remove(field)
+        .ok_or(DecodeError::FieldMissing { field })?;
+    value.as_u64().ok_or_else(|| DecodeError::FieldType {
+        field,
+        wanted: "a non-negative integer",
+        found: kind(&value),
+    })
+}
+
+/// How an error names a JSON value without showing it.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.is_u64() => "a number",
+        Value::Number(number) if number.is_i64() => "a negative number",
+        Value::Number(_) => "a number with a fraction or exponent, or of more than 64 bits",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Why a text is no token. Every variant names the check that failed, in the order they are made;
+/// on this API each of them is the code 70003 (wire §2, 12a). None shows the token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Step 1: nothing but white space.
+    #[error("the token is empty")]
+    Empty,
+    /// Step 1: more than [`TOKEN_LIMIT_BYTES`].
+    #[error("the token has {len_bytes} bytes, more than {TOKEN_LIMIT_BYTES}")]
+    TokenTooLong {
+        /// Its length without white space.
+        len_bytes: usize,
+    },
+    /// Step 2: a character that is no letter, digit, `*`, `-` or `_`.
+    #[error("the token holds {found:?} at byte {position}, counted from 0{}", alphabet_hint(*found))]
+    Alphabet {
+        /// Byte offset in the token as given.
+        position: usize,
+        /// The first character that does not belong.
+        found: char,
+    },
+    /// Step 2: the alphabet is right, the base64 is not.
+    #[error(
+        "the token is not whole base64: its {len_bytes} characters must be a multiple of 4, \
+         with `_` only as padding at the very end (cut off, a `+` turned into a space, padding \
+         removed, or the base64url alphabet?)"
+    )]
+    Base64 {
+        /// Its length without white space.
+        len_bytes: usize,
+    },
+    /// Step 3: what the base64 stands for does not begin like a zlib stream.
+    #[error("the token's bytes are not a zlib stream (was the compression left out?)")]
+    NotZlib,
+    /// Step 3: the zlib stream stops before its end.
+    #[error("the token's zlib stream is cut off")]
+    Truncated,
+    /// Step 3: the zlib stream contradicts itself.
+    #[error("the token's zlib stream is damaged")]
+    Deflate,
+    /// Step 3: the zlib stream inflates to something other than what was deflated.
+    #[error("the checksum of the token's zlib stream is wrong: some character was changed")]
+    Checksum,
+    /// Step 3: more than [`JSON_LIMIT_BYTES`]; inflating stopped there.
+    #[error("the token inflates to more than {JSON_LIMIT_BYTES} bytes")]
+    JsonTooLong,
+    /// Step 3: the zlib stream is whole, but something follows it.
+    #[error("{len_bytes} bytes follow the token's zlib stream")]
+    TrailingBytes {
+        /// How many.
+        len_bytes: usize,
+    },
+    /// Step 4: the inflated text is not JSON in UTF-8.
+    #[error("the token does not hold JSON: {reason}")]
+    NotJson {
+        /// What the parser stumbled over and where; it quotes nothing.
+        reason: String,
+    },
+    /// Step 4: JSON, but not an object.
+    #[error("the token's JSON is {found}, not an object")]
+    NotAnObject {
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// Step 4: a field that every token has is not there.
+    #[error("the token has no {field}")]
+    FieldMissing {
+        /// Its JSON key.
+        field: &'static str,
+    },
+    /// Step 4: a field has the wrong type.
+    #[error("the token's {field} is {found}, not {wanted}")]
+    FieldType {
+        /// Its JSON key.
+        field: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// Step 4: `TLS.time + TLS.expire` does not fit into 64 bits, so the token has no end.
+    #[error("the token's TLS.time and TLS.expire add up to more than 64 bits")]
+    EndOverflow,
+}
+
+fn alphabet_hint(found: char) -> &'static str {
+    match found {
+        '+' | '/' | '=' => {
+            ", so it is standard base64: a UserSig has `*` for `+`, `-` for `/`, `_` for `=`"
+        }
+        '%' => ", so it is still percent-encoded",
+        _ => "; only letters, digits, `*`, `-` and `_` are allowed",
+    }
+}
