@@ -1,1 +1,40 @@
-//! Under construction.
+//! The account protocol of Tencent Cloud Live and Chat: what is read, what is answered, and in
+//! which order things are checked. `docs/wire.md` is the specification; comments cite it as
+//! `wire §3.3`.
+//!
+//! This is the only crate that knows the protocol's JSON. It knows no storage, no HTTP framework
+//! and no clock: a request line and a body go in, a typed [`Request`] or a [`Failure`] comes out,
+//! and every answer is made here as bytes. The way of one call:
+//!
+//! - [`parse_call`] is checks 1 to 7 of wire §2 and yields a [`Call`]. Checks 8 to 15 are the
+//!   server's; their answers are constructors of [`Failure`].
+//! - [`Request::decode`] is checks 16 and 17.
+//! - The module of the command makes its answer; [`failure_body`] makes that of any failure.
+//!
+//! All texts that a caller can get to read in `ErrorInfo` are in [`failure`], all codes in
+//! [`code`].
+
+pub mod account_check;
+pub mod account_import;
+mod answer;
+mod asked;
+pub mod code;
+pub mod command;
+pub mod failure;
+mod form;
+mod import_fields;
+mod json;
+pub mod multiaccount_import;
+mod parameters;
+pub mod portrait_get;
+pub mod portrait_set;
+mod profile_tag;
+mod request;
+mod request_line;
+
+pub use answer::failure_body;
+pub use code::{ErrorCode, Retry};
+pub use command::{Command, Service};
+pub use failure::Failure;
+pub use request::Request;
+pub use request_line::{Call, RefusedCall, parse_call};

@@ -1,0 +1,204 @@
+//! The standard fields of a profile: their Tags, types and values (wire §3.8).
+
+use bytestring::ByteString;
+use muster_accounts::{
+    FaceUrl, Nick, Profile, ProfileField,
+    profile::{AdminForbidType, AllowType, Gender, Location, SelfSignature, TooLong},
+};
+use serde::Serialize;
+
+use crate::{
+    Failure,
+    json::{Value, share},
+};
+
+/// Defines [`Tag`] from one table.
+macro_rules! tags {
+    ($($tag:ident)*) => {
+        /// The Tag of a standard field.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Tag {
+            $($tag,)*
+        }
+
+        impl Tag {
+            const ALL: &[Self] = &[$(Self::$tag),*];
+
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$tag => concat!("Tag_Profile_IM_", stringify!($tag)),)*
+                }
+            }
+        }
+    };
+}
+
+tags! {
+    Nick Image SelfSignature Location Gender AllowType AdminForbidType
+    BirthDay Language MsgSettings Level Role
+}
+
+const GENDERS: &[(&str, Gender)] = &[
+    ("Gender_Type_Unknown", Gender::Unknown),
+    ("Gender_Type_Female", Gender::Female),
+    ("Gender_Type_Male", Gender::Male),
+];
+const ALLOW_TYPES: &[(&str, AllowType)] = &[
+    ("AllowType_Type_NeedConfirm", AllowType::NeedConfirm),
+    ("AllowType_Type_AllowAny", AllowType::AllowAny),
+    ("AllowType_Type_DenyAny", AllowType::DenyAny),
+];
+const ADMIN_FORBID_TYPES: &[(&str, AdminForbidType)] = &[
+    ("AdminForbid_Type_None", AdminForbidType::None),
+    ("AdminForbid_Type_SendOut", AdminForbidType::SendOut),
+];
+
+fn by_word<T: Copy>(words: &[(&str, T)], text: &str) -> Option<T> {
+    words
+        .iter()
+        .find(|(word, _)| *word == text)
+        .map(|(_, value)| *value)
+}
+
+fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
+    let (word, _) = words
+        .iter()
+        .find(|(_, known)| known == value)
+        .expect("every value has a word");
+    word
+}
+
+/// The value of a field as it is written.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum TagValue<'a> {
+    Text(&'a str),
+    Number(u32),
+}
+
+impl Tag {
+    /// Finds a Tag by name. No app can declare custom fields (`Tag_Profile_Custom_*`) yet, so such
+    /// a Tag is as unknown as any other; this is the place to find declared ones.
+    pub(crate) fn parse(name: &str) -> Result<Self, Failure> {
+        let found = Self::ALL.iter().copied().find(|tag| tag.name() == name);
+        found.ok_or_else(|| Failure::profile_unknown_tag(name))
+    }
+
+    /// The field with this value, or what is wrong with the value: first its type, then 500 bytes,
+    /// then what the field allows. `position` is that of its item in the caller's list.
+    pub(crate) fn field(
+        self,
+        value: Value<'_>,
+        body: &ByteString,
+        position: usize,
+    ) -> Result<ProfileField, Failure> {
+        let text = Text {
+            tag: self,
+            body,
+            position,
+        };
+        match self {
+            Self::Nick => text
+                .parse(value, |text| Nick::parse(text).ok())
+                .map(ProfileField::Nick),
+            Self::Image => text
+                .parse(value, |text| FaceUrl::parse(text).ok())
+                .map(ProfileField::FaceUrl),
+            Self::SelfSignature => text
+                .parse(value, |text| SelfSignature::parse(text).ok())
+                .map(ProfileField::SelfSignature),
+            Self::Location => text
+                .parse(value, |text| Location::parse(text).ok())
+                .map(ProfileField::Location),
+            Self::Gender => text
+                .parse(value, |text| by_word(GENDERS, &text))
+                .map(ProfileField::Gender),
+            Self::AllowType => text
+                .parse(value, |text| by_word(ALLOW_TYPES, &text))
+                .map(ProfileField::AllowType),
+            Self::AdminForbidType => text
+                .parse(value, |text| by_word(ADMIN_FORBID_TYPES, &text))
+                .map(ProfileField::AdminForbidType),
+            Self::BirthDay => self.number(&value).map(ProfileField::BirthDay),
+            Self::Language => self.number(&value).map(ProfileField::Language),
+            Self::MsgSettings => self.number(&value).map(ProfileField::MsgSettings),
+            Self::Level => self.number(&value).map(ProfileField::Level),
+            Self::Role => self.number(&value).map(ProfileField::Role),
+        }
+    }
+
+    fn number(self, value: &Value<'_>) -> Result<u32, Failure> {
+        let number = match value {
+            Value::Unsigned(number) => u32::try_from(*number).ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| Failure::profile_value_type(self.name(), "uint32"))
+    }
+
+    /// The value of this field in a profile; `None` if it was never set. Nick and image always are.
+    pub(crate) fn value_in(self, profile: &Profile) -> Option<TagValue<'_>> {
+        let more = profile.more.as_deref();
+        match self {
+            Self::Nick => Some(TagValue::Text(profile.nick.as_str())),
+            Self::Image => Some(TagValue::Text(profile.face_url.as_str())),
+            Self::SelfSignature => more?
+                .self_signature
+                .as_ref()
+                .map(|text| TagValue::Text(text.as_str())),
+            Self::Location => more?
+                .location
+                .as_ref()
+                .map(|text| TagValue::Text(text.as_str())),
+            Self::Gender => more?
+                .gender
+                .as_ref()
+                .map(|value| TagValue::Text(word_of(GENDERS, value))),
+            Self::AllowType => more?
+                .allow_type
+                .as_ref()
+                .map(|value| TagValue::Text(word_of(ALLOW_TYPES, value))),
+            Self::AdminForbidType => more?
+                .admin_forbid_type
+                .as_ref()
+                .map(|value| TagValue::Text(word_of(ADMIN_FORBID_TYPES, value))),
+            Self::BirthDay => more?.birth_day.map(TagValue::Number),
+            Self::Language => more?.language.map(TagValue::Number),
+            Self::MsgSettings => more?.msg_settings.map(TagValue::Number),
+            Self::Level => more?.level.map(TagValue::Number),
+            Self::Role => more?.role.map(TagValue::Number),
+        }
+    }
+}
+
+/// Reads the value of a text field.
+struct Text<'a> {
+    tag: Tag,
+    body: &'a ByteString,
+    position: usize,
+}
+
+impl Text<'_> {
+    const LIMIT_BYTES: usize = 500;
+
+    /// `allowed` yields nothing for a text that the field does not allow.
+    fn parse<T>(
+        &self,
+        value: Value<'_>,
+        allowed: impl FnOnce(ByteString) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let Value::Text(text) = value else {
+            return Err(Failure::profile_value_type(self.tag.name(), "string"));
+        };
+        if text.len() > Self::LIMIT_BYTES {
+            let too_long = TooLong {
+                bytes: text.len(),
+                limit_bytes: Self::LIMIT_BYTES,
+            };
+            let path = format!("ProfileItem[{}].Value", self.position);
+            return Err(Failure::too_long(path, too_long));
+        }
+        let text = share(self.body, text);
+        allowed(text.clone())
+            .ok_or_else(|| Failure::profile_value_not_allowed(self.tag.name(), &text))
+    }
+}

@@ -1,0 +1,53 @@
+//! From body to request: checks 16 and 17 of wire §2.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use muster_accounts::rules::import::ImportRequest;
+
+use crate::{
+    Command, Failure, account_check, account_import, json::body_object, multiaccount_import,
+    portrait_get, portrait_set,
+};
+
+/// A well-formed request.
+///
+/// Texts in it are slices of the body, which stays in memory as long as one of them does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the command of its name, wire §3")]
+pub enum Request {
+    AccountImport(ImportRequest),
+    MultiaccountImport(multiaccount_import::Request),
+    AccountCheck(account_check::Request),
+    PortraitSet(portrait_set::Request),
+    PortraitGet(portrait_get::Request),
+}
+
+impl Request {
+    /// Takes a body in. Its size is limited by the caller (check 15).
+    pub fn decode(command: Command, body: &Bytes) -> Result<Self, Failure> {
+        let not_json = || Failure::not_json(command.service());
+        let body = ByteString::try_from(body.clone()).map_err(|_| not_json())?;
+        Ok(match command {
+            Command::AccountImport => {
+                let object = body_object(&body).ok_or_else(not_json)?;
+                Self::AccountImport(account_import::decode(&body, object)?)
+            }
+            Command::MultiaccountImport => {
+                let object = body_object(&body).ok_or_else(not_json)?;
+                Self::MultiaccountImport(multiaccount_import::decode(&body, object)?)
+            }
+            Command::AccountCheck => {
+                let object = body_object(&body).ok_or_else(not_json)?;
+                Self::AccountCheck(account_check::decode(&body, object)?)
+            }
+            Command::PortraitSet => {
+                let object = body_object(&body).ok_or_else(not_json)?;
+                Self::PortraitSet(portrait_set::decode(&body, object)?)
+            }
+            Command::PortraitGet => {
+                let object = body_object(&body).ok_or_else(not_json)?;
+                Self::PortraitGet(portrait_get::decode(&body, object)?)
+            }
+        })
+    }
+}
