@@ -1,0 +1,91 @@
+//! Imports: `account_import` and `multiaccount_import` (wire §3.2, §3.3).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CallError, Client};
+
+/// A user to import.
+///
+/// The limits are the server's to judge: a `user_id` of 1 to 32 bytes in 0x20-0x7e, `nick` and
+/// `face_url` of at most 500 bytes each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ImportEntry<'a> {
+    /// The team's own name for the user.
+    #[serde(rename = "UserID")]
+    pub user_id: &'a str,
+    /// Nickname. `None` leaves a stored one as it is, `Some("")` empties it.
+    #[serde(rename = "Nick", skip_serializing_if = "Option::is_none")]
+    pub nick: Option<&'a str>,
+    /// Address of the avatar, likewise.
+    #[serde(rename = "FaceUrl", skip_serializing_if = "Option::is_none")]
+    pub face_url: Option<&'a str>,
+}
+
+impl<'a> ImportEntry<'a> {
+    /// A user without nickname and avatar; those of an account that exists stay.
+    pub fn id(user_id: &'a str) -> ImportEntry<'a> {
+        ImportEntry {
+            user_id,
+            nick: None,
+            face_url: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct AccountList<'a> {
+    #[serde(rename = "AccountList")]
+    entries: &'a [ImportEntry<'a>],
+}
+
+#[derive(Serialize)]
+struct Accounts<'a> {
+    #[serde(rename = "Accounts")]
+    user_ids: &'a [&'a str],
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+struct Imported {
+    // Always there, `[]` when empty: without it nobody could tell who was left out.
+    #[serde(rename = "FailAccounts")]
+    fail_accounts: Vec<String>,
+}
+
+impl Client {
+    /// Imports one user, or overwrites what is given of one that exists.
+    pub async fn account_import(&self, entry: &ImportEntry<'_>) -> Result<(), CallError> {
+        let Nothing {} = self.call("im_open_login_svc/account_import", entry).await?;
+        Ok(())
+    }
+
+    /// Imports 1 to 100 users, all that the server takes at once or none. Answers the ids that were
+    /// left out, each once, in the order given; empty when all are in.
+    ///
+    /// An id that is given more than once counts with its last entry.
+    pub async fn multiaccount_import(
+        &self,
+        entries: &[ImportEntry<'_>],
+    ) -> Result<Vec<String>, CallError> {
+        let body = AccountList { entries };
+        let answer: Imported = self
+            .call("im_open_login_svc/multiaccount_import", &body)
+            .await?;
+        Ok(answer.fail_accounts)
+    }
+
+    /// The older form of [`multiaccount_import`](Self::multiaccount_import): ids only, and accounts
+    /// that exist stay as they are.
+    pub async fn multiaccount_import_ids(
+        &self,
+        user_ids: &[&str],
+    ) -> Result<Vec<String>, CallError> {
+        let body = Accounts { user_ids };
+        let answer: Imported = self
+            .call("im_open_login_svc/multiaccount_import", &body)
+            .await?;
+        Ok(answer.fail_accounts)
+    }
+}
