@@ -50,7 +50,8 @@ impl Claims {
     /// sent as.
     ///
     /// The protocol escapes nothing: a line feed within an identifier can make one user's text read
-    /// like another's with a userbuf. A signer must not sign identifiers that hold one.
+    /// like another's with a userbuf. A signer should not sign identifiers that hold one; a token that
+    /// makes use of it is refused ([`DecodeError::UserbufLineFeed`](crate::DecodeError)).
     pub fn signed_text(&self) -> String {
         let Claims {
             identifier,

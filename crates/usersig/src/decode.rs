@@ -57,6 +57,15 @@ impl UserSig {
             },
         };
         let tls_sig = text(&mut fields, SIG)?;
+        // The signed text escapes nothing: with a line feed here, the lines of a token that was
+        // signed for one identifier could be regrouped into a token for another.
+        if claims
+            .userbuf
+            .as_ref()
+            .is_some_and(|userbuf| userbuf.as_str().contains('\n'))
+        {
+            return Err(DecodeError::UserbufLineFeed);
+        }
         if claims.time_s.checked_add(claims.expire_s).is_none() {
             return Err(DecodeError::EndOverflow);
         }
@@ -205,6 +214,9 @@ pub enum DecodeError {
         /// What it is.
         found: &'static str,
     },
+    /// Step 4: `TLS.userbuf` holds a line feed, which would let one signature stand for two tokens.
+    #[error("the token's TLS.userbuf holds a line feed")]
+    UserbufLineFeed,
     /// Step 4: `TLS.time + TLS.expire` does not fit into 64 bits, so the token has no end.
     #[error("the token's TLS.time and TLS.expire add up to more than 64 bits")]
     EndOverflow,

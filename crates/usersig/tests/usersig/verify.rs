@@ -1,8 +1,8 @@
 //! The checks after reading, their order, and what their errors say (wire §6.2 steps 5 to 8).
 
 use muster_usersig::{
-    Claims, Expected, Rejection, SecretKey, SecretKeyError, UserSig, UserbufText, UserbufTextError,
-    Verified, sign, verify,
+    Claims, DecodeError, Expected, Rejection, SecretKey, SecretKeyError, UserSig, UserbufText,
+    UserbufTextError, Verified, sign, verify,
 };
 
 use crate::tokens::{ROW_3, SDKAPPID, row_3_claims, row_3_json, sample_key, token_of_json};
@@ -161,7 +161,7 @@ fn an_empty_userbuf_is_not_the_same_as_none() {
 
 #[test]
 fn a_userbuf_that_is_no_base64_verifies_as_sent_but_does_not_decode() {
-    for text in ["YWJj\n", "YWJ", "*", "\u{e9}"] {
+    for text in ["YWJ", "*", "\u{e9}"] {
         let userbuf = UserbufText::from_text(text.to_owned());
         let claims = Claims {
             userbuf: Some(userbuf.clone()),
@@ -171,6 +171,34 @@ fn a_userbuf_that_is_no_base64_verifies_as_sent_but_does_not_decode() {
         assert_eq!(verified.claims.userbuf, Some(userbuf.clone()));
         assert_eq!(userbuf.decode(), Err(UserbufTextError), "{text:?}");
     }
+}
+
+/// The signed text escapes nothing, so the signature of an identifier with line feeds is also that of
+/// another token, in which those lines are fields and the real ones stand in the userbuf.
+#[test]
+fn one_signature_does_not_stand_for_two_tokens() {
+    let sent = Claims {
+        identifier: "bob\nTLS.sdkappid:1400000000\nTLS.time:5\nTLS.expire:999999\nTLS.userbuf:x"
+            .into(),
+        ..row_3_claims()
+    };
+    let tail = sent
+        .signed_text()
+        .split_once("TLS.userbuf:")
+        .unwrap()
+        .1
+        .trim_end()
+        .to_owned();
+    let forged = Claims {
+        identifier: "bob".into(),
+        sdkappid: 1_400_000_000,
+        time_s: 5,
+        expire_s: 999_999,
+        userbuf: Some(UserbufText::from_text(tail)),
+    };
+    assert_eq!(forged.signed_text(), sent.signed_text());
+    let refused = UserSig::decode(&sign(&sample_key(), &forged)).unwrap_err();
+    assert_eq!(refused, DecodeError::UserbufLineFeed);
 }
 
 #[test]
