@@ -167,13 +167,9 @@ impl AccountStore for ReferenceStore {
     ) -> Result<Vec<Deletion>, StoreError> {
         let mut state = self.state();
         let (tenant, _) = state.tenant_mut(app)?;
-        let mut deletions = Vec::with_capacity(users.len());
-        for user_id in users {
-            let known = tenant.known(&user_id);
-            let (write, deletion) = rules::delete::plan(&tenant.app, &user_id, known, now);
-            tenant.carry_out(write);
-            deletions.push(deletion);
-        }
+        let known = users.iter().map(|user_id| tenant.known(user_id)).collect();
+        let (writes, deletions) = rules::delete::plan(&tenant.app, &users, known, now);
+        tenant.carry_out(writes);
         Ok(deletions)
     }
 

@@ -1,5 +1,7 @@
 //! Deletion (wire §3.4).
 
+use std::collections::HashSet;
+
 use super::{Known, Write};
 use crate::{App, Tombstone, UnixSeconds, UserId};
 
@@ -8,29 +10,36 @@ use crate::{App, Tombstone, UnixSeconds, UserId};
 pub enum Deletion {
     /// The account is gone.
     Deleted,
-    /// There was no account.
+    /// There was no account, or an earlier entry of the same request deleted it.
     NotImported,
     /// An admin's account cannot be deleted.
     Admin,
 }
 
-/// Plans the deletion of one user.
+/// Plans the deletion of users. `known` answers, in the order of `users`, what is stored of each.
 pub fn plan(
     app: &App,
-    user_id: &UserId,
-    known: Known,
+    users: &[UserId],
+    known: Vec<Known>,
     now: UnixSeconds,
-) -> (Option<Write>, Deletion) {
-    if app.admins.contains(user_id) {
-        return (None, Deletion::Admin);
+) -> (Vec<Write>, Vec<Deletion>) {
+    debug_assert_eq!(users.len(), known.len());
+    let mut gone = HashSet::new();
+    let mut writes = Vec::new();
+    let mut deletions = Vec::with_capacity(users.len());
+    for (user_id, stored) in users.iter().zip(known) {
+        deletions.push(match stored {
+            _ if app.admins.contains(user_id) => Deletion::Admin,
+            Known::Account(account) if gone.insert(*user_id) => {
+                writes.push(Write::Delete(Tombstone {
+                    internal_id: account.internal_id,
+                    user_id: account.user_id,
+                    deleted_at: now,
+                }));
+                Deletion::Deleted
+            }
+            Known::Account(_) | Known::Nothing | Known::Deleted(_) => Deletion::NotImported,
+        });
     }
-    let Known::Account(account) = known else {
-        return (None, Deletion::NotImported);
-    };
-    let tombstone = Tombstone {
-        internal_id: account.internal_id,
-        user_id: account.user_id,
-        deleted_at: now,
-    };
-    (Some(Write::Delete(tombstone)), Deletion::Deleted)
+    (writes, deletions)
 }

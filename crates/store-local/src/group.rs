@@ -1,0 +1,394 @@
+//! The requests of one commit.
+//!
+//! Requests are planned in order, each against what is durable and what the requests before it in
+//! the group will have written. All records go into one fjall batch, which is synced before it is
+//! shown to readers. The answers are held back until then.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    convert::Infallible,
+    sync::Arc,
+};
+
+use fjall::{OwnedWriteBatch, PersistMode};
+use muster_accounts::{
+    App, AppChange, InternalId, NewApp, OpError, ProfileField, SdkAppId, StoreError, UnixSeconds,
+    UserId,
+    rules::{
+        self, Known, Write,
+        app::AppRefusal,
+        delete::Deletion,
+        import::{ImportOutcome, ImportRefusal, ImportRequest},
+        profile::ProfileRefusal,
+    },
+};
+
+use crate::{
+    Tenant, Tenants, app_record,
+    layout::{account_key, app_key},
+    record,
+    records::{Records, failed, is_of},
+    writer::Work,
+};
+
+pub(crate) struct Group<'a> {
+    records: &'a Records,
+    tenants: &'a mut Tenants,
+    batch: OwnedWriteBatch,
+    /// New records of this group; their ids follow each other from `first_new` on.
+    created: Vec<Known>,
+    first_new: InternalId,
+    /// Older records that this group changes, by id; [`Known::Nothing`] for one that it removes.
+    changed: HashMap<InternalId, Known>,
+    /// Slots of the index whose records this group removes.
+    removed: Vec<(u64, InternalId)>,
+    touched_apps: BTreeSet<SdkAppId>,
+    answers: Vec<Answer>,
+    // Kept between records for their capacity.
+    value: Vec<u8>,
+    candidates: Vec<InternalId>,
+}
+
+/// Tells one caller the outcome, once it is durable.
+type Answer = Box<dyn FnOnce() + Send>;
+
+/// A group that is durable and visible, and whose callers wait to hear so.
+pub(crate) struct Committed<'a> {
+    tenants: &'a Tenants,
+    touched_apps: BTreeSet<SdkAppId>,
+    answers: Vec<Answer>,
+}
+
+impl<'a> Group<'a> {
+    pub(crate) fn new(records: &'a Records, tenants: &'a mut Tenants) -> Self {
+        Self {
+            batch: records.db.batch().durability(Some(PersistMode::SyncData)),
+            records,
+            created: Vec::new(),
+            first_new: following(tenants.last_id),
+            tenants,
+            changed: HashMap::new(),
+            removed: Vec::new(),
+            touched_apps: BTreeSet::new(),
+            answers: Vec::new(),
+            value: Vec::new(),
+            candidates: Vec::new(),
+        }
+    }
+
+    /// How many records the group will write.
+    pub(crate) fn records(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Plans one request and takes its writes in. A request that is refused, or that fails to read
+    /// what it needs, takes in nothing.
+    pub(crate) fn take(&mut self, work: Work) {
+        // A caller who has stopped waiting drops the other end; its answer goes nowhere.
+        let answer: Answer = match work {
+            Work::Import {
+                app,
+                request,
+                now,
+                reply,
+            } => {
+                let outcome = self.import(app, request, now);
+                Box::new(move || drop(reply.send(outcome)))
+            }
+            Work::SetProfile {
+                app,
+                user_id,
+                fields,
+                now,
+                reply,
+            } => {
+                let outcome = self.set_profile(app, &user_id, fields, now);
+                Box::new(move || drop(reply.send(outcome)))
+            }
+            Work::Delete {
+                app,
+                users,
+                now,
+                reply,
+            } => {
+                let outcome = self.delete(app, &users, now);
+                Box::new(move || drop(reply.send(outcome)))
+            }
+            Work::CreateApp { new, now, reply } => {
+                let outcome = self.create_app(new, now);
+                Box::new(move || drop(reply.send(outcome)))
+            }
+            Work::ChangeApp {
+                app,
+                change,
+                now,
+                reply,
+            } => {
+                let outcome = self.change_app(app, change, now);
+                Box::new(move || drop(reply.send(outcome)))
+            }
+        };
+        self.answers.push(answer);
+    }
+
+    /// Makes the group durable, then visible. After an error nothing is known of it: some, all or
+    /// none may be on disk, though each request whole or not at all.
+    pub(crate) fn commit(self) -> Result<Committed<'a>, StoreError> {
+        self.batch.commit().map_err(failed)?;
+        if let Some(last_id) = self.tenants.last_id {
+            self.records.index.publish(last_id);
+        }
+        for (hash, internal_id) in self.removed {
+            self.records.index.remove(hash, internal_id);
+        }
+        Ok(Committed {
+            tenants: self.tenants,
+            touched_apps: self.touched_apps,
+            answers: self.answers,
+        })
+    }
+
+    fn import(
+        &mut self,
+        app: SdkAppId,
+        request: ImportRequest,
+        now: UnixSeconds,
+    ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
+        let mut known = Vec::with_capacity(request.entries().len());
+        for entry in request.entries() {
+            known.push(self.known(app, &entry.user_id)?);
+        }
+        let Tenants { apps, last_id } = &mut *self.tenants;
+        let tenant = apps.get(&app).ok_or(StoreError::UnknownApp(app))?;
+        let new_id = || take_next(last_id);
+        let (writes, outcome) =
+            rules::import::plan(&tenant.app, tenant.counted, request, known, now, new_id)
+                .map_err(OpError::Refused)?;
+        self.stage(app, writes);
+        Ok(outcome)
+    }
+
+    fn set_profile(
+        &mut self,
+        app: SdkAppId,
+        user_id: &UserId,
+        fields: Vec<ProfileField>,
+        now: UnixSeconds,
+    ) -> Result<(), OpError<ProfileRefusal>> {
+        self.tenant(app)?;
+        let known = self.known(app, user_id)?;
+        let write = rules::profile::plan(known, fields, now).map_err(OpError::Refused)?;
+        self.stage(app, write);
+        Ok(())
+    }
+
+    fn delete(
+        &mut self,
+        app: SdkAppId,
+        users: &[UserId],
+        now: UnixSeconds,
+    ) -> Result<Vec<Deletion>, OpError<Infallible>> {
+        let mut known = Vec::with_capacity(users.len());
+        for user_id in users {
+            known.push(self.known(app, user_id)?);
+        }
+        let tenant = self
+            .tenants
+            .apps
+            .get(&app)
+            .ok_or(StoreError::UnknownApp(app))?;
+        let (writes, deletions) = rules::delete::plan(&tenant.app, users, known, now);
+        self.stage(app, writes);
+        Ok(deletions)
+    }
+
+    fn create_app(
+        &mut self,
+        new: NewApp,
+        now: UnixSeconds,
+    ) -> Result<Arc<App>, OpError<AppRefusal>> {
+        let Tenants { apps, last_id } = &mut *self.tenants;
+        let existing = apps.get(&new.sdkappid).map(|tenant| &*tenant.app);
+        let (app, write) = rules::app::create(existing, new, now, || take_next(last_id))
+            .map_err(OpError::Refused)?;
+        let sdkappid = app.sdkappid;
+        let app = Arc::new(app);
+        apps.insert(
+            sdkappid,
+            Tenant {
+                app: app.clone(),
+                accounts: 0,
+                counted: 0,
+            },
+        );
+        self.stage_app(&app);
+        self.stage(sdkappid, [write]);
+        Ok(app)
+    }
+
+    fn change_app(
+        &mut self,
+        sdkappid: SdkAppId,
+        change: AppChange,
+        now: UnixSeconds,
+    ) -> Result<Arc<App>, OpError<AppRefusal>> {
+        let known = match change.new_admin() {
+            Some(user_id) => self.known(sdkappid, user_id)?,
+            None => Known::Nothing,
+        };
+        let Tenants { apps, last_id } = &mut *self.tenants;
+        let tenant = apps
+            .get_mut(&sdkappid)
+            .ok_or(StoreError::UnknownApp(sdkappid))?;
+        let new_id = || take_next(last_id);
+        let (app, write) = rules::app::change(&tenant.app, change, known, now, new_id)
+            .map_err(OpError::Refused)?;
+        let app = Arc::new(app);
+        tenant.app = app.clone();
+        self.stage_app(&app);
+        self.stage(sdkappid, write);
+        Ok(app)
+    }
+
+    fn tenant(&self, app: SdkAppId) -> Result<&Tenant, StoreError> {
+        self.tenants
+            .apps
+            .get(&app)
+            .ok_or(StoreError::UnknownApp(app))
+    }
+
+    /// What will be known of a user once the requests taken so far are written.
+    fn known(&mut self, app: SdkAppId, user_id: &UserId) -> Result<Known, StoreError> {
+        let hash = self.records.index.hash(app, user_id);
+        self.records.index.candidates(hash, &mut self.candidates);
+        for internal_id in &self.candidates {
+            let known = match self.pending(*internal_id) {
+                Some(pending) => pending.clone(),
+                None => self.records.read(app, *internal_id)?,
+            };
+            if is_of(&known, user_id) {
+                return Ok(known);
+            }
+        }
+        Ok(Known::Nothing)
+    }
+
+    /// What this group will have written under an id.
+    fn pending(&self, internal_id: InternalId) -> Option<&Known> {
+        match internal_id.get().checked_sub(self.first_new.get()) {
+            Some(nth) => self.created.get(usize::try_from(nth).ok()?),
+            None => self.changed.get(&internal_id),
+        }
+    }
+
+    fn stage_app(&mut self, app: &App) {
+        let value = app_record::encode(app);
+        self.batch
+            .insert(&self.records.keyspaces.apps, app_key(app.sdkappid), value);
+        self.touched_apps.insert(app.sdkappid);
+    }
+
+    /// Takes the writes of one plan into the batch, and into what later requests see.
+    fn stage(&mut self, app: SdkAppId, writes: impl IntoIterator<Item = Write>) {
+        for write in writes {
+            match write {
+                Write::Create { account, replaces } => {
+                    let hash = self.records.index.hash(app, &account.user_id);
+                    if let Some(replaced) = replaces {
+                        self.remove_record(app, replaced);
+                        self.removed.push((hash, replaced));
+                    }
+                    self.value.clear();
+                    record::encode_account(&account, &mut self.value);
+                    self.put_record(app, account.internal_id);
+                    self.records.index.insert(hash, account.internal_id);
+                    self.count(app, &account.user_id, 1);
+                    self.set_pending(account.internal_id, Known::Account(account));
+                }
+                Write::Update(account) => {
+                    self.value.clear();
+                    record::encode_account(&account, &mut self.value);
+                    self.put_record(app, account.internal_id);
+                    self.set_pending(account.internal_id, Known::Account(account));
+                }
+                Write::Delete(tombstone) => {
+                    self.value.clear();
+                    record::encode_tombstone(&tombstone, &mut self.value);
+                    self.put_record(app, tombstone.internal_id);
+                    self.count(app, &tombstone.user_id, -1);
+                    self.set_pending(tombstone.internal_id, Known::Deleted(tombstone));
+                }
+            }
+        }
+    }
+
+    /// Puts the record that stands in `self.value` under an id.
+    fn put_record(&mut self, app: SdkAppId, internal_id: InternalId) {
+        let key = account_key(app, internal_id);
+        self.batch
+            .insert(&self.records.keyspaces.accounts, key, self.value.as_slice());
+    }
+
+    fn remove_record(&mut self, app: SdkAppId, internal_id: InternalId) {
+        self.batch.remove(
+            &self.records.keyspaces.accounts,
+            account_key(app, internal_id),
+        );
+        self.set_pending(internal_id, Known::Nothing);
+    }
+
+    fn set_pending(&mut self, internal_id: InternalId, known: Known) {
+        let Some(nth) = internal_id.get().checked_sub(self.first_new.get()) else {
+            self.changed.insert(internal_id, known);
+            return;
+        };
+        let nth = usize::try_from(nth).expect("a group is small");
+        if nth == self.created.len() {
+            self.created.push(known);
+        } else {
+            self.created[nth] = known;
+        }
+    }
+
+    fn count(&mut self, app: SdkAppId, user_id: &UserId, change: i64) {
+        let tenant = self
+            .tenants
+            .apps
+            .get_mut(&app)
+            .expect("the plan was made for this app");
+        let add = |count: u64| {
+            count
+                .checked_add_signed(change)
+                .expect("only accounts that are counted are deleted")
+        };
+        tenant.accounts = add(tenant.accounts);
+        if !user_id.is_administrator() {
+            tenant.counted = add(tenant.counted);
+        }
+        self.touched_apps.insert(app);
+    }
+}
+
+impl Committed<'_> {
+    /// The apps that changed, or whose number of accounts did.
+    pub(crate) fn apps(&self) -> impl Iterator<Item = (SdkAppId, &Tenant)> {
+        self.touched_apps
+            .iter()
+            .map(|app| (*app, &self.tenants.apps[app]))
+    }
+
+    /// Tells every caller.
+    pub(crate) fn answer(self) {
+        for answer in self.answers {
+            answer();
+        }
+    }
+}
+
+fn following(last_id: Option<InternalId>) -> InternalId {
+    last_id.map_or(InternalId::FIRST, InternalId::next)
+}
+
+fn take_next(last_id: &mut Option<InternalId>) -> InternalId {
+    *last_id.insert(following(*last_id))
+}

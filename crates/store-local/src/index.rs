@@ -1,0 +1,117 @@
+//! Where a user's record stands: (app, user id) to internal id, in memory.
+//!
+//! The index holds a keyed 64-bit hash and an internal id, 16 bytes, so it is never the truth: a hit
+//! is a candidate until the record under that id names the same user. It is rebuilt from the
+//! records when the store is opened. It is split into shards that grow each on its own, so growth
+//! stops nobody for long.
+//!
+//! An id above the watermark is written but not yet durable; readers pass over it.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use hashbrown::HashTable;
+use muster_accounts::{InternalId, SdkAppId, UserId};
+
+/// As many as one byte can choose from. At ten million accounts a shard holds 40,000 and grows in about a millisecond.
+const SHARDS: usize = 256;
+
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u64,
+    internal_id: InternalId,
+}
+
+pub(crate) struct Index {
+    shards: Box<[RwLock<HashTable<Slot>>]>,
+    /// Keyed afresh for each process, so nobody can choose user ids that collide.
+    keys: RandomState,
+    /// All ones, but for tests that want many users to share a hash.
+    hash_mask: u64,
+    /// The greatest internal id that is durable; 0 is none.
+    watermark: AtomicU64,
+}
+
+impl Index {
+    pub(crate) fn new(hash_mask: u64) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            keys: RandomState::new(),
+            hash_mask,
+            watermark: AtomicU64::new(0),
+        }
+    }
+
+    /// The hash of a user, for the other calls.
+    pub(crate) fn hash(&self, app: SdkAppId, user_id: &UserId) -> u64 {
+        self.keys.hash_one((app.0, user_id.as_bytes())) & self.hash_mask
+    }
+
+    /// Fills `found` with the durable ids under which the user may stand, greatest first.
+    ///
+    /// Where several are right, the greatest counts: a user who was deleted and imported again has
+    /// two for a moment.
+    pub(crate) fn durable_candidates(&self, hash: u64, found: &mut Vec<InternalId>) {
+        // Read before the slots: an id that becomes durable in between is not seen yet.
+        let watermark = self.watermark.load(Ordering::Acquire);
+        self.collect(hash, watermark, found);
+    }
+
+    /// Likewise with the ids that are not durable yet.
+    pub(crate) fn candidates(&self, hash: u64, found: &mut Vec<InternalId>) {
+        self.collect(hash, u64::MAX, found);
+    }
+
+    fn collect(&self, hash: u64, up_to: u64, found: &mut Vec<InternalId>) {
+        found.clear();
+        let shard = self
+            .shard(hash)
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        for slot in shard.iter_hash(hash) {
+            if slot.hash == hash && slot.internal_id.get() <= up_to {
+                found.push(slot.internal_id);
+            }
+        }
+        drop(shard);
+        found.sort_unstable_by(|a, b| b.cmp(a));
+    }
+
+    /// Notes an account. It is seen by readers once [`Index::publish`] has reached its id.
+    pub(crate) fn insert(&self, hash: u64, internal_id: InternalId) {
+        let mut shard = self
+            .shard(hash)
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        shard.insert_unique(hash, Slot { hash, internal_id }, |slot| slot.hash);
+    }
+
+    /// Forgets an id whose record is gone.
+    pub(crate) fn remove(&self, hash: u64, internal_id: InternalId) {
+        let mut shard = self
+            .shard(hash)
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Ok(slot) = shard.find_entry(hash, |slot| {
+            slot.hash == hash && slot.internal_id == internal_id
+        }) {
+            slot.remove();
+        }
+    }
+
+    /// Shows readers all ids up to this one: they are durable.
+    pub(crate) fn publish(&self, up_to: InternalId) {
+        self.watermark.store(up_to.get(), Ordering::Release);
+    }
+
+    fn shard(&self, hash: u64) -> &RwLock<HashTable<Slot>> {
+        // The table itself uses the lowest bits and the seven highest.
+        let number = usize::from(hash.to_be_bytes()[1]);
+        &self.shards[number]
+    }
+}

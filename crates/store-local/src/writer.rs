@@ -1,0 +1,260 @@
+//! The one thread that changes anything.
+//!
+//! It takes what is waiting, plans each request in order, writes one batch, syncs once, publishes,
+//! and answers everybody. While it syncs, the next requests gather: the slower the disk, the larger
+//! the group.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    io,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use muster_accounts::{
+    App, AppChange, NewApp, ProfileField, SdkAppId, StoreError, StoreStats, UnixSeconds, UserId,
+    rules::{
+        app::AppRefusal,
+        delete::Deletion,
+        import::{ImportOutcome, ImportRefusal, ImportRequest},
+        profile::ProfileRefusal,
+    },
+};
+use tokio::sync::{mpsc, watch};
+
+use crate::{Reply, Tenant, Tenants, group::Group, records::Records};
+
+/// The most requests in one commit: at 100 accounts each, some megabytes.
+const GROUP_LIMIT: usize = 256;
+
+/// What stands in the queue.
+pub(crate) enum Queued {
+    Work(Work),
+    /// Take no more; end when the queue is empty.
+    Close,
+}
+
+/// A request that may write, with the place for its answer.
+pub(crate) enum Work {
+    Import {
+        app: SdkAppId,
+        request: ImportRequest,
+        now: UnixSeconds,
+        reply: Reply<ImportOutcome, ImportRefusal>,
+    },
+    SetProfile {
+        app: SdkAppId,
+        user_id: UserId,
+        fields: Vec<ProfileField>,
+        now: UnixSeconds,
+        reply: Reply<(), ProfileRefusal>,
+    },
+    Delete {
+        app: SdkAppId,
+        users: Vec<UserId>,
+        now: UnixSeconds,
+        reply: Reply<Vec<Deletion>, Infallible>,
+    },
+    CreateApp {
+        new: NewApp,
+        now: UnixSeconds,
+        reply: Reply<Arc<App>, AppRefusal>,
+    },
+    ChangeApp {
+        app: SdkAppId,
+        change: AppChange,
+        now: UnixSeconds,
+        reply: Reply<Arc<App>, AppRefusal>,
+    },
+}
+
+/// What the writer shares with the callers: only what is durable.
+pub(crate) struct Shared {
+    apps: RwLock<BTreeMap<SdkAppId, Durable>>,
+    failure: watch::Sender<Option<Arc<str>>>,
+    waiting: AtomicU64,
+    accounts: AtomicU64,
+    commits: AtomicU64,
+    committed_requests: AtomicU64,
+    committed_records: AtomicU64,
+    commit_time_us: AtomicU64,
+}
+
+struct Durable {
+    app: Arc<App>,
+    accounts: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(tenants: &BTreeMap<SdkAppId, Tenant>) -> Self {
+        let shared = Self {
+            apps: RwLock::default(),
+            failure: watch::Sender::new(None),
+            waiting: AtomicU64::new(0),
+            accounts: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            committed_requests: AtomicU64::new(0),
+            committed_records: AtomicU64::new(0),
+            commit_time_us: AtomicU64::new(0),
+        };
+        shared.publish(tenants.iter().map(|(app, tenant)| (*app, tenant)));
+        shared
+    }
+
+    /// Shows callers the apps as they are now on disk.
+    fn publish<'a>(&self, tenants: impl Iterator<Item = (SdkAppId, &'a Tenant)>) {
+        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        for (app, tenant) in tenants {
+            let durable = Durable {
+                app: tenant.app.clone(),
+                accounts: tenant.accounts,
+            };
+            let before = apps
+                .insert(app, durable)
+                .map_or(0, |durable| durable.accounts);
+            self.accounts.fetch_add(tenant.accounts, Ordering::Relaxed);
+            self.accounts.fetch_sub(before, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn app(&self, app: SdkAppId) -> Option<Arc<App>> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        apps.get(&app).map(|durable| durable.app.clone())
+    }
+
+    pub(crate) fn apps(&self) -> Vec<Arc<App>> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        apps.values().map(|durable| durable.app.clone()).collect()
+    }
+
+    pub(crate) fn accounts_of(&self, app: SdkAppId) -> Option<u64> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        apps.get(&app).map(|durable| durable.accounts)
+    }
+
+    /// Takes no more writes, ever. The first cause stays.
+    pub(crate) fn stop(&self, cause: &str) {
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            failure.get_or_insert_with(|| cause.into());
+            first
+        });
+    }
+
+    pub(crate) fn failure(&self) -> Option<Arc<str>> {
+        self.failure.borrow().clone()
+    }
+
+    pub(crate) async fn until_failure(&self) -> Arc<str> {
+        let mut failure = self.failure.subscribe();
+        let stopped = failure.wait_for(Option::is_some).await;
+        let cause = stopped.expect("self holds the sender").clone();
+        cause.expect("waited for it")
+    }
+
+    pub(crate) fn stopped_error(&self) -> StoreError {
+        StoreError::Stopped(self.failure().unwrap_or_else(|| "it was closed".into()))
+    }
+
+    pub(crate) fn queued(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unqueued(&self, requests: u64) {
+        self.waiting.fetch_sub(requests, Ordering::Relaxed);
+    }
+
+    fn committed(&self, requests: usize, records: usize, began: Instant) {
+        let time_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.committed_requests
+            .fetch_add(requests as u64, Ordering::Relaxed);
+        self.committed_records
+            .fetch_add(records as u64, Ordering::Relaxed);
+        self.commit_time_us.fetch_add(time_us, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stats(&self) -> StoreStats {
+        StoreStats {
+            accounts: self.accounts.load(Ordering::Relaxed),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            commits: self.commits.load(Ordering::Relaxed),
+            committed_requests: self.committed_requests.load(Ordering::Relaxed),
+            committed_records: self.committed_records.load(Ordering::Relaxed),
+            commit_time_us: self.commit_time_us.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Starts the writer. It ends when the queue is closed and empty, or at the first failed commit.
+pub(crate) fn spawn(
+    records: Arc<Records>,
+    shared: Arc<Shared>,
+    tenants: Tenants,
+    queue: mpsc::Receiver<Queued>,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new()
+        .name("muster-writer".to_owned())
+        .spawn(move || {
+            // A panic must not leave callers waiting for a writer that is gone.
+            let stop_on_panic = StopOnPanic(&shared);
+            run(&records, &shared, tenants, queue);
+            drop(stop_on_panic);
+        })
+}
+
+struct StopOnPanic<'a>(&'a Shared);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop("the writer thread panicked");
+        }
+    }
+}
+
+fn run(
+    records: &Records,
+    shared: &Shared,
+    mut tenants: Tenants,
+    mut queue: mpsc::Receiver<Queued>,
+) {
+    let mut waiting = Vec::with_capacity(GROUP_LIMIT);
+    while queue.blocking_recv_many(&mut waiting, GROUP_LIMIT) > 0 {
+        let began = Instant::now();
+        let mut group = Group::new(records, &mut tenants);
+        let mut requests = 0;
+        for queued in waiting.drain(..) {
+            match queued {
+                Queued::Close => queue.close(),
+                Queued::Work(work) => {
+                    requests += 1;
+                    group.take(work);
+                }
+            }
+        }
+        shared.unqueued(requests as u64);
+        let written = group.records();
+        match group.commit() {
+            Ok(durable) => {
+                if written > 0 {
+                    shared.publish(durable.apps());
+                    shared.committed(requests, written, began);
+                }
+                durable.answer();
+            }
+            Err(error) => {
+                let cause = format!("a commit failed, so what is on disk is unknown: {error}");
+                tracing::error!(cause, "the store has stopped; start muster again to go on");
+                shared.stop(&cause);
+                // Dropping the queue drops every reply, and with it answers the callers.
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! The embedded store against the reference store: long random sequences of calls, with the store
+//! closed and opened again in between. Whatever the model answers, the store must answer.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::sync::Arc;
+
+use muster_accounts::{
+    Account, AccountStore, App, AppChange, Edition, FaceUrl, NewApp, Nick, OpError, ProfileField,
+    ReferenceStore, SdkAppId, StoreError, UnixSeconds, UserId,
+    profile::{Gender, Location},
+    rules::import::{ImportEntry, ImportRequest},
+};
+use muster_store_local::LocalStore;
+use muster_usersig::SecretKey;
+use proptest::{prelude::*, sample::select};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Few enough users that they meet again and again.
+const USERS: usize = 24;
+const APPS: [SdkAppId; 3] = [SdkAppId(7), SdkAppId(1_400_000_000), SdkAppId(u32::MAX)];
+
+#[derive(Clone, Debug)]
+enum Call {
+    Import(SdkAppId, Vec<ImportEntry>),
+    SetProfile(SdkAppId, UserId, Vec<ProfileField>),
+    Delete(SdkAppId, Vec<UserId>),
+    CreateApp(SdkAppId, Edition),
+    ChangeApp(SdkAppId, AppChange),
+    Find(SdkAppId, Vec<UserId>),
+    /// Calls made at the same time, which the store may commit as one group. No two name the same
+    /// user, so that every order has the same effect.
+    Together(SdkAppId, Vec<Vec<ImportEntry>>),
+    /// The clock goes on, by days, so that re-import bars end.
+    Wait(u64),
+    Reopen,
+    /// Imports this many further users, to reach the cap of the trial edition.
+    Fill(SdkAppId, usize),
+}
+
+fn user() -> impl Strategy<Value = UserId> {
+    (0..USERS).prop_map(|i| match i {
+        0 => UserId::ADMINISTRATOR,
+        i => UserId::parse(&format!("user{i}")).unwrap(),
+    })
+}
+
+fn text() -> impl Strategy<Value = String> {
+    select(vec![
+        "",
+        "Ann",
+        "小军",
+        "Nick_001",
+        "http://www.qq.com",
+        "0123456789",
+    ])
+    .prop_map(ToOwned::to_owned)
+}
+
+fn entry() -> impl Strategy<Value = ImportEntry> {
+    (user(), prop::option::of(text()), prop::option::of(text())).prop_map(
+        |(user_id, nick, face)| ImportEntry {
+            position: 0,
+            user_id,
+            nick: nick.map(|text| Nick::parse(text.into()).unwrap()),
+            face_url: face.map(|text| FaceUrl::parse(text.into()).unwrap()),
+        },
+    )
+}
+
+fn entries() -> impl Strategy<Value = Vec<ImportEntry>> {
+    prop::collection::vec(entry(), 1..12).prop_map(numbered)
+}
+
+fn numbered(mut entries: Vec<ImportEntry>) -> Vec<ImportEntry> {
+    for (position, entry) in entries.iter_mut().enumerate() {
+        entry.position = position;
+    }
+    entries
+}
+
+fn entry_of(name: &str) -> ImportEntry {
+    let user_id = UserId::parse(name).unwrap();
+    ImportEntry {
+        position: 0,
+        user_id,
+        nick: None,
+        face_url: None,
+    }
+}
+
+fn field() -> impl Strategy<Value = ProfileField> {
+    prop_oneof![
+        text().prop_map(|text| ProfileField::Nick(Nick::parse(text.into()).unwrap())),
+        text().prop_map(|text| ProfileField::FaceUrl(FaceUrl::parse(text.into()).unwrap())),
+        Just(ProfileField::Location(
+            Location::parse("here".into()).unwrap()
+        )),
+        select(vec![Gender::Unknown, Gender::Female, Gender::Male]).prop_map(ProfileField::Gender),
+        any::<u32>().prop_map(ProfileField::Level),
+    ]
+}
+
+fn change() -> impl Strategy<Value = AppChange> {
+    prop_oneof![
+        any::<u8>().prop_map(|byte| AppChange::RotateKey(key(byte))),
+        user().prop_map(AppChange::AddAdmin),
+        user().prop_map(AppChange::RemoveAdmin),
+    ]
+}
+
+fn key(byte: u8) -> SecretKey {
+    SecretKey::from_random([byte; 32])
+}
+
+/// Splits entries by user into calls that do not touch each other.
+fn apart(entries: Vec<ImportEntry>) -> Vec<Vec<ImportEntry>> {
+    let mut calls: Vec<Vec<ImportEntry>> = vec![Vec::new(); 4];
+    for entry in entries {
+        let bytes: usize = entry
+            .user_id
+            .as_bytes()
+            .iter()
+            .map(|byte| usize::from(*byte))
+            .sum();
+        calls[bytes % 4].push(entry);
+    }
+    calls
+        .into_iter()
+        .filter(|call| !call.is_empty())
+        .map(numbered)
+        .collect()
+}
+
+struct Sequence;
+
+impl ReferenceStateMachine for Sequence {
+    type State = ();
+    type Transition = Call;
+
+    fn init_state() -> BoxedStrategy<()> {
+        Just(()).boxed()
+    }
+
+    fn transitions((): &()) -> BoxedStrategy<Call> {
+        let app = || select(APPS.to_vec());
+        prop_oneof![
+            8 => (app(), entries()).prop_map(|(app, entries)| Call::Import(app, entries)),
+            3 => (app(), prop::collection::vec(entry(), 4..40))
+                .prop_map(|(app, entries)| Call::Together(app, apart(entries))),
+            3 => (app(), user(), prop::collection::vec(field(), 1..4))
+                .prop_map(|(app, user, fields)| Call::SetProfile(app, user, fields)),
+            3 => (app(), prop::collection::vec(user(), 1..4))
+                .prop_map(|(app, users)| Call::Delete(app, users)),
+            3 => (app(), select(Edition::ALL.to_vec()))
+                .prop_map(|(app, edition)| Call::CreateApp(app, edition)),
+            2 => (app(), change()).prop_map(|(app, change)| Call::ChangeApp(app, change)),
+            2 => (app(), prop::collection::vec(user(), 1..4))
+                .prop_map(|(app, users)| Call::Find(app, users)),
+            1 => (app(), 60..101usize).prop_map(|(app, users)| Call::Fill(app, users)),
+            1 => (1..60u64).prop_map(Call::Wait),
+            1 => Just(Call::Reopen),
+        ]
+        .boxed()
+    }
+
+    fn apply((): (), _: &Call) {}
+}
+
+struct Subject {
+    runtime: Runtime,
+    dir: TempDir,
+    hash_mask: u64,
+    model: ReferenceStore,
+    store: Option<Arc<LocalStore>>,
+    now: UnixSeconds,
+}
+
+impl Subject {
+    fn new(hash_mask: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Some(Arc::new(
+            LocalStore::open_masked(dir.path(), hash_mask).unwrap(),
+        ));
+        Self {
+            runtime: Runtime::new().unwrap(),
+            dir,
+            hash_mask,
+            model: ReferenceStore::default(),
+            store,
+            now: UnixSeconds(1_800_000_000),
+        }
+    }
+
+    fn apply(mut self, call: Call) -> Self {
+        self.now = self.now.plus(1);
+        match call {
+            Call::Wait(days) => self.now = self.now.plus(days * 86_400),
+            Call::Reopen => self.reopen(),
+            call => {
+                let store = self.store.clone().unwrap();
+                let expected = self
+                    .runtime
+                    .block_on(answer(&self.model, call.clone(), self.now));
+                let actual = match call {
+                    // Near the cap it matters which call comes first.
+                    Call::Together(app, calls)
+                        if !self.runtime.block_on(is_trial(&*store, app)) =>
+                    {
+                        self.runtime
+                            .block_on(answer_together(&store, app, calls, self.now))
+                    }
+                    call => self.runtime.block_on(answer(&*store, call, self.now)),
+                };
+                assert_eq!(actual, expected);
+            }
+        }
+        self
+    }
+
+    fn reopen(&mut self) {
+        let store = self.store.take().unwrap();
+        self.runtime.block_on(store.close()).unwrap();
+        drop(store);
+        let store = LocalStore::open_masked(self.dir.path(), self.hash_mask).unwrap();
+        self.store = Some(Arc::new(store));
+        // `Together` gives new accounts their ids in any order, so only what they hold is compared.
+        let contents = |store: &dyn AccountStore| self.runtime.block_on(contents(store));
+        let (expected, actual) = (
+            contents(&self.model),
+            contents(&**self.store.as_ref().unwrap()),
+        );
+        assert_eq!(actual, expected);
+    }
+}
+
+/// What a call is answered, as text that two stores must agree on.
+async fn answer(store: &dyn AccountStore, call: Call, now: UnixSeconds) -> String {
+    match call {
+        Call::Import(app, entries) => {
+            format!(
+                "{:?}",
+                plain(store.import(app, ImportRequest::new(entries), now).await)
+            )
+        }
+        Call::Fill(app, users) => {
+            let filler = |i| entry_of(&format!("filler{i}"));
+            let request = ImportRequest::new((0..users).map(filler).collect());
+            format!("{:?}", plain(store.import(app, request, now).await))
+        }
+        Call::Together(app, calls) => {
+            let mut answers = Vec::new();
+            for entries in calls {
+                let outcome = store.import(app, ImportRequest::new(entries), now).await;
+                answers.push(format!("{:?}", plain(outcome)));
+            }
+            counted(answers, store, app).await
+        }
+        Call::SetProfile(app, user_id, fields) => {
+            format!(
+                "{:?}",
+                plain(store.set_profile(app, user_id, fields, now).await)
+            )
+        }
+        Call::Delete(app, users) => {
+            format!(
+                "{:?}",
+                store
+                    .delete(app, users, now)
+                    .await
+                    .map_err(|e| e.to_string())
+            )
+        }
+        Call::CreateApp(sdkappid, edition) => {
+            let new = NewApp {
+                sdkappid,
+                edition,
+                key: key(1),
+            };
+            format!(
+                "{:?}",
+                plain(store.create_app(new, now).await).map(|app| shown(&app))
+            )
+        }
+        Call::ChangeApp(app, change) => {
+            format!(
+                "{:?}",
+                plain(store.change_app(app, change, now).await).map(|app| shown(&app))
+            )
+        }
+        Call::Find(app, users) => {
+            let accounts = store.accounts(app, &users).await;
+            let found = store.check(app, &users).await;
+            let accounts = accounts.map(|accounts| {
+                accounts
+                    .into_iter()
+                    .map(|account| account.map(without_id))
+                    .collect::<Vec<_>>()
+            });
+            format!("{:?} {:?}", told(accounts), told(found))
+        }
+        Call::Wait(_) | Call::Reopen => unreachable!("not a call of the trait"),
+    }
+}
+
+async fn is_trial(store: &dyn AccountStore, app: SdkAppId) -> bool {
+    store
+        .app(app)
+        .await
+        .unwrap()
+        .is_some_and(|app| app.edition == Edition::Trial)
+}
+
+async fn answer_together(
+    store: &Arc<LocalStore>,
+    app: SdkAppId,
+    calls: Vec<Vec<ImportEntry>>,
+    now: UnixSeconds,
+) -> String {
+    let mut running = Vec::new();
+    for entries in calls {
+        let store = store.clone();
+        running.push(tokio::spawn(async move {
+            format!(
+                "{:?}",
+                plain(store.import(app, ImportRequest::new(entries), now).await)
+            )
+        }));
+    }
+    let mut answers = Vec::new();
+    for call in running {
+        answers.push(call.await.unwrap());
+    }
+    counted(answers, &**store, app).await
+}
+
+async fn counted(answers: Vec<String>, store: &dyn AccountStore, app: SdkAppId) -> String {
+    format!("{answers:?} {:?}", told(store.count(app).await))
+}
+
+fn plain<T, R: std::fmt::Debug>(outcome: Result<T, OpError<R>>) -> Result<T, String> {
+    outcome.map_err(|error| match error {
+        OpError::Refused(refusal) => format!("refused: {refusal:?}"),
+        OpError::Store(error) => error.to_string(),
+    })
+}
+
+fn told<T>(outcome: Result<T, StoreError>) -> Result<T, String> {
+    outcome.map_err(|error| error.to_string())
+}
+
+fn shown(app: &App) -> String {
+    let keys: Vec<_> = app.keys.iter().map(SecretKey::as_str).collect();
+    format!("{app:?} {keys:?}")
+}
+
+/// Two stores need not give the same number, only keep the one they gave; `durability.rs` looks after that.
+fn without_id(account: Account) -> String {
+    let Account {
+        internal_id: _,
+        user_id,
+        imported_at,
+        changed_at,
+        profile,
+    } = account;
+    format!("{user_id} {imported_at} {changed_at} {profile:?}")
+}
+
+/// All that a store holds.
+async fn contents(store: &dyn AccountStore) -> Vec<(String, u64, Vec<String>)> {
+    let mut contents = Vec::new();
+    for app in store.apps().await.unwrap() {
+        let mut accounts = Vec::new();
+        let mut after = None;
+        loop {
+            // Small pages, so that paging itself is exercised.
+            let page = store.page(app.sdkappid, after, 5).await.unwrap();
+            let Some(last) = page.last() else { break };
+            assert!(page.is_sorted_by_key(|account| account.internal_id));
+            assert!(Some(page[0].internal_id) > after);
+            after = Some(last.internal_id);
+            accounts.extend(page.into_iter().map(without_id));
+        }
+        accounts.sort();
+        contents.push((
+            shown(&app),
+            store.count(app.sdkappid).await.unwrap(),
+            accounts,
+        ));
+    }
+    contents
+}
+
+macro_rules! subject {
+    ($name:ident, $hash_mask:expr) => {
+        struct $name;
+
+        impl StateMachineTest for $name {
+            type SystemUnderTest = Subject;
+            type Reference = Sequence;
+
+            fn init_test((): &()) -> Subject {
+                Subject::new($hash_mask)
+            }
+
+            fn apply(subject: Subject, (): &(), call: Call) -> Subject {
+                subject.apply(call)
+            }
+
+            fn teardown(mut subject: Subject, (): ()) {
+                subject.reopen();
+            }
+        }
+    };
+}
+
+subject!(Local, u64::MAX);
+// Every user shares a hash with many others, in all apps.
+subject!(LocalWithCollisions, 0b11);
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_embedded_store_answers_as_the_model_does(sequential 1..120 => Local);
+
+    #[test]
+    fn also_when_users_share_a_hash(sequential 1..120 => LocalWithCollisions);
+}
