@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 use serde::Serialize;
 
-use crate::{ErrorCode, Failure, Service};
+use crate::{Failure, Service};
 
 /// An answer: the fields of the envelope in their fixed order, then the command's data.
 #[derive(Serialize)]
@@ -78,10 +78,4 @@ fn to_json(answer: &impl Serialize, capacity_bytes: usize) -> Vec<u8> {
     let mut body = Vec::with_capacity(capacity_bytes);
     serde_json::to_writer(&mut body, answer).expect("answers are made of strings and numbers");
     body
-}
-
-impl Serialize for ErrorCode {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u32(self.get())
-    }
 }

@@ -100,6 +100,16 @@ pub(crate) enum List<T, const LIMIT: usize> {
     },
 }
 
+impl<T, const LIMIT: usize> List<T, LIMIT> {
+    /// The entries, if there are 1 to `LIMIT` of them.
+    pub(crate) fn filled(self) -> Option<Vec<T>> {
+        match self {
+            Self::Entries { kept, count } if (1..=LIMIT).contains(&count) => Some(kept),
+            _ => None,
+        }
+    }
+}
+
 impl<'de, T: FromJson<'de>, const LIMIT: usize> FromJson<'de> for List<T, LIMIT> {
     fn other() -> Self {
         Self::WrongType

@@ -1,5 +1,7 @@
 //! `portrait_get` (wire §3.9).
 
+use std::borrow::Cow;
+
 use bytestring::ByteString;
 use muster_accounts::{Account, UserId};
 use serde::{Serialize, de::MapAccess};
@@ -13,6 +15,7 @@ use crate::{
 };
 
 const LIMIT_ACCOUNTS: usize = 500;
+const LIMIT_TAGS: usize = 100;
 
 /// Users whose profiles are asked for, and the fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +23,14 @@ pub struct Request {
     /// Those that can exist, in the order asked, repeated ones as often as asked.
     pub users: Vec<UserId>,
     asked: Vec<Asked>,
-    /// Each once. A list of thousands of repeated Tags would else multiply the answer.
+    /// Each once: repeated ones would multiply an answer that is long already.
     tags: Vec<Tag>,
 }
 
 #[derive(Default)]
 pub(crate) struct Body<'b> {
     to_account: List<Value<'b>, LIMIT_ACCOUNTS>,
-    // No limit but that of the body is stated for this list.
-    tag_list: List<Value<'b>, { usize::MAX }>,
+    tag_list: List<Value<'b>, LIMIT_TAGS>,
 }
 
 impl<'b> Fields<'b> for Body<'b> {
@@ -43,51 +45,36 @@ impl<'b> Fields<'b> for Body<'b> {
 }
 
 pub(crate) fn decode(body: &ByteString, fields: Body<'_>) -> Result<Request, Failure> {
-    let bad_parameter = Failure::profile_bad_parameter;
-    let accounts = match fields.to_account {
-        List::Absent | List::Entries { count: 0, .. } => {
-            return Err(Failure::profile_no_accounts());
-        }
-        List::Entries {
-            kept,
-            count: ..=LIMIT_ACCOUNTS,
-        } => kept,
-        List::WrongType | List::Entries { .. } => return Err(bad_parameter()),
-    };
-    let List::Entries {
-        kept: tag_list,
-        count: 1..,
-    } = fields.tag_list
-    else {
-        return Err(bad_parameter());
-    };
-    let mut asked = Vec::with_capacity(accounts.len());
-    for entry in accounts {
-        let Value::Text(text) = entry else {
-            return Err(bad_parameter());
-        };
-        asked.push(Asked::parse(body, text));
+    if let List::Absent | List::Entries { count: 0, .. } = fields.to_account {
+        return Err(Failure::profile_no_accounts());
     }
-    if tag_list
-        .iter()
-        .any(|entry| !matches!(entry, Value::Text(_)))
-    {
-        return Err(bad_parameter());
-    }
+    let accounts = texts(fields.to_account)?;
+    let tag_names = texts(fields.tag_list)?;
     let mut tags = Vec::new();
-    for entry in tag_list {
-        if let Value::Text(name) = entry {
-            let tag = Tag::parse(&name)?;
-            if !tags.contains(&tag) {
-                tags.push(tag);
-            }
+    for name in tag_names {
+        let tag = Tag::parse(&name)?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
         }
     }
+    let asked: Vec<_> = accounts
+        .into_iter()
+        .map(|text| Asked::parse(body, text))
+        .collect();
     Ok(Request {
         users: asked::users(&asked),
         asked,
         tags,
     })
+}
+
+fn texts<const LIMIT: usize>(list: List<Value<'_>, LIMIT>) -> Result<Vec<Cow<'_, str>>, Failure> {
+    let entries = list.filled().ok_or_else(Failure::profile_bad_parameter)?;
+    let text = |entry| match entry {
+        Value::Text(text) => Ok(text),
+        _ => Err(Failure::profile_bad_parameter()),
+    };
+    entries.into_iter().map(text).collect()
 }
 
 #[derive(Serialize)]

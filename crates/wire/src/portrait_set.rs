@@ -1,5 +1,7 @@
 //! `portrait_set` (wire §3.8).
 
+use std::borrow::Cow;
+
 use bytestring::ByteString;
 use muster_accounts::{ProfileField, UserId};
 use serde::de::MapAccess;
@@ -10,6 +12,8 @@ use crate::{
     json::{self, Fields, List, Object, Value},
     profile_tag::Tag,
 };
+
+const LIMIT_ITEMS: usize = 100;
 
 /// Fields to write.
 ///
@@ -27,8 +31,7 @@ pub struct Request {
 #[derive(Default)]
 pub(crate) struct Body<'b> {
     from_account: Value<'b>,
-    // No limit but that of the body is stated for this list.
-    profile_item: List<Object<Item<'b>>, { usize::MAX }>,
+    profile_item: List<Object<Item<'b>>, LIMIT_ITEMS>,
 }
 
 #[derive(Default)]
@@ -64,31 +67,28 @@ pub(crate) fn decode(body: &ByteString, fields: Body<'_>) -> Result<Request, Fai
     let Value::Text(from_account) = fields.from_account else {
         return Err(bad_parameter());
     };
-    let List::Entries { kept, count: 1.. } = fields.profile_item else {
-        return Err(bad_parameter());
-    };
-    let mut items = Vec::with_capacity(kept.len());
-    for item in kept {
+    let mut items = Vec::new();
+    for Object(item) in fields.profile_item.filled().ok_or_else(bad_parameter)? {
         match item {
-            Object(Some(Item {
+            None
+            | Some(Item {
                 value: Value::Absent,
                 ..
-            })) => return Err(bad_parameter()),
-            Object(Some(Item {
+            }) => return Err(bad_parameter()),
+            Some(Item {
                 tag: Value::Text(tag),
                 value,
-            })) => items.push((tag, value)),
-            Object(_) => return Err(bad_parameter()),
+            }) => items.push((tag, value)),
+            Some(_) => return Err(bad_parameter()),
         }
     }
+    let field = |(position, (tag, value)): (usize, (Cow<'_, str>, Value<'_>))| {
+        Tag::parse(&tag)?.field(value, body, position)
+    };
     Ok(Request {
         account: UserId::parse(&from_account)
             .map_err(|_| Failure::profile_not_imported(&from_account)),
-        fields: items
-            .into_iter()
-            .enumerate()
-            .map(|(position, (tag, value))| Tag::parse(&tag)?.field(value, body, position))
-            .collect(),
+        fields: items.into_iter().enumerate().map(field).collect(),
     })
 }
 
