@@ -11,6 +11,25 @@
 //! - [`Request::decode`] is checks 16 and 17.
 //! - The module of the command makes its answer; [`failure_body`] makes that of any failure.
 //!
+//! ```
+//! use muster_wire::{Request, failure_body, parse_call};
+//!
+//! let call = parse_call(
+//!     "POST",
+//!     "/v4/im_open_login_svc/account_check",
+//!     Some("sdkappid=1400000000&identifier=administrator&usersig=..."),
+//! )
+//! .expect("passes checks 1 to 7");
+//! let body = br#"{"CheckItem":[{"UserID":"alice"}]}"#;
+//! let answer = match Request::decode(call.command, &body.as_slice().into()) {
+//!     // Here the store says that alice exists.
+//!     Ok(Request::AccountCheck(check)) => check.answer(&[true]),
+//!     Ok(_) => unreachable!("the command was account_check"),
+//!     Err(failure) => failure_body(Some(call.command.service()), &failure),
+//! };
+//! assert!(answer.starts_with(br#"{"ActionStatus":"OK""#));
+//! ```
+//!
 //! All texts that a caller can get to read in `ErrorInfo` are in [`failure`], all codes in
 //! [`code`].
 
