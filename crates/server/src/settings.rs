@@ -1,0 +1,66 @@
+//! What the server is told at its start.
+
+use std::net::SocketAddr;
+
+use crate::OperatorToken;
+
+/// Where to listen, and how much to allow.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the account protocol is served. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the operator API and the metrics are served.
+    pub operator_listen: SocketAddr,
+    /// Opens the operator API.
+    pub operator_token: OperatorToken,
+    /// Whether the protocol's limits on calls per second are kept (wire §2, check 14).
+    pub rate_limits: bool,
+    /// Bounds on time and memory.
+    pub limits: Limits,
+}
+
+/// Bounds on what callers can make the server hold or wait for. The defaults are the documented
+/// values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of the protocol at a time; further ones are closed at once, so that a client
+    /// sees a refusal instead of silence. 10,000.
+    pub max_connections: usize,
+    /// Likewise for the operator API, apart so that an operator gets in when the protocol is
+    /// flooded. 100.
+    pub max_operator_connections: usize,
+    /// From the first byte of a request's head to its end. 10 s.
+    pub header_timeout_s: u64,
+    /// From the end of the head to the end of the body (wire §1.2). 10 s.
+    pub body_timeout_s: u64,
+    /// Between requests on one connection, and before the first one; the protocol promises at least
+    /// 60 s (wire §1.2). 75 s.
+    pub idle_timeout_s: u64,
+    /// Without a byte of an answer taken by the caller. 30 s.
+    pub write_timeout_s: u64,
+    /// From the end of the body to the answer (wire §1.2). 3 s.
+    pub deadline_s: u64,
+    /// The largest request body (wire §2, check 15). 1 MiB.
+    pub body_limit_bytes: usize,
+    /// How long calls in progress may take to end when the server stops. 10 s.
+    pub shutdown_grace_s: u64,
+    /// How many verified UserSigs are remembered. 10,000.
+    pub verified_tokens: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_operator_connections: 100,
+            header_timeout_s: 10,
+            body_timeout_s: 10,
+            idle_timeout_s: 75,
+            write_timeout_s: 30,
+            deadline_s: 3,
+            body_limit_bytes: 1024 * 1024,
+            shutdown_grace_s: 10,
+            verified_tokens: 10_000,
+        }
+    }
+}
