@@ -1,0 +1,379 @@
+//! The figures that a scrape of `/metrics` reads, in the OpenMetrics text format.
+//!
+//! Labels are closed sets (commands, codes, listeners), so their number is bounded, and no user, app
+//! or secret stands in one. What others know already is not counted a second time: the store's
+//! figures and the process's are asked for at each scrape.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use muster_accounts::AccountStore;
+use muster_wire::{Command, ErrorCode};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{
+        DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, text,
+    },
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::{Family, MetricConstructor},
+        gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
+        info::Info,
+    },
+    registry::{Registry, Unit},
+};
+
+use crate::process::ProcessFigures;
+
+/// The type of what [`Metrics::text`] gives.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Counts what the server does.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<CommandLabels, Histogram, DurationBuckets>,
+    body_bytes: Histogram,
+    connections: Family<ListenerLabels, Gauge>,
+    refused_connections: Family<ListenerLabels, Counter>,
+    usersig_hits: Counter,
+    usersig_misses: Counter,
+}
+
+/// A listener, as logs and metrics name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ListenerName {
+    Public,
+    Operator,
+}
+
+impl ListenerName {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl fmt::Display for ListenerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl EncodeLabelValue for ListenerName {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.as_str().encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: ListenerName,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    command: CommandName,
+    code: Code,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CommandLabels {
+    command: CommandName,
+}
+
+/// `unknown` for whatever is no command, so that callers cannot make up labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct CommandName(Option<Command>);
+
+impl EncodeLabelValue for CommandName {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        command_name(self.0).encode(encoder)
+    }
+}
+
+/// The name of a command in logs and metrics.
+pub(crate) fn command_name(command: Option<Command>) -> &'static str {
+    command.map_or("unknown", Command::name)
+}
+
+/// 0 for OK.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Code(Option<ErrorCode>);
+
+impl EncodeLabelValue for Code {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.map_or(0, ErrorCode::get).encode(encoder)
+    }
+}
+
+#[derive(Clone)]
+struct DurationBuckets;
+
+impl MetricConstructor<Histogram> for DurationBuckets {
+    /// From far below one sync of a disk to the deadline of 3 s and beyond.
+    fn new_metric(&self) -> Histogram {
+        Histogram::new([
+            0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+            1.0, 2.5, 5.0, 10.0,
+        ])
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new(store: Arc<dyn AccountStore>) -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(DurationBuckets),
+            // A single id, one account, up to a full batch and the limit.
+            body_bytes: Histogram::new([
+                64.0,
+                256.0,
+                1024.0,
+                4096.0,
+                16_384.0,
+                65_536.0,
+                262_144.0,
+                1_048_576.0,
+            ]),
+            connections: Family::default(),
+            refused_connections: Family::default(),
+            usersig_hits: Counter::default(),
+            usersig_misses: Counter::default(),
+        };
+        // The series are there from the start, not from the first event on.
+        for listener in [ListenerName::Public, ListenerName::Operator] {
+            metrics.connections(listener);
+            metrics
+                .refused_connections
+                .get_or_create_owned(&ListenerLabels { listener });
+        }
+        metrics.register(store);
+        metrics
+    }
+
+    /// The names; a counter's gets `_total` at its end.
+    fn register(&mut self, store: Arc<dyn AccountStore>) {
+        let registry = &mut self.registry;
+        registry.register(
+            "muster_requests",
+            "Answered calls of the protocol, by ErrorCode",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "muster_request_duration",
+            "From the end of a request's head to its answer",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        registry.register_with_unit(
+            "muster_request_body",
+            "Size of the bodies that were read",
+            Unit::Bytes,
+            self.body_bytes.clone(),
+        );
+        registry.register(
+            "muster_connections",
+            "Open connections",
+            self.connections.clone(),
+        );
+        registry.register(
+            "muster_connections_refused",
+            "Connections closed at once because every one was taken",
+            self.refused_connections.clone(),
+        );
+        registry.register(
+            "muster_usersig_cache_hits",
+            "UserSigs that were verified before",
+            self.usersig_hits.clone(),
+        );
+        registry.register(
+            "muster_usersig_cache_misses",
+            "UserSigs that had to be verified",
+            self.usersig_misses.clone(),
+        );
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("muster_build", "The running version", version);
+        registry.register_collector(Box::new(StoreCollector(store)));
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        registry.register_collector(Box::new(ProcessCollector {
+            started: since_1970,
+        }));
+    }
+
+    /// Counts an answered call; `code` is `None` for OK.
+    pub(crate) fn request(
+        &self,
+        command: Option<Command>,
+        code: Option<ErrorCode>,
+        duration: Duration,
+    ) {
+        let labels = RequestLabels {
+            command: CommandName(command),
+            code: Code(code),
+        };
+        self.requests.get_or_create(&labels).inc();
+        let labels = CommandLabels {
+            command: CommandName(command),
+        };
+        self.durations
+            .get_or_create(&labels)
+            .observe(duration.as_secs_f64());
+    }
+
+    /// Counts a body that was read to its end.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a body is far smaller than 2^52 bytes"
+    )]
+    pub(crate) fn body(&self, bytes: usize) {
+        self.body_bytes.observe(bytes as f64);
+    }
+
+    /// The number of open connections, to be kept by the listener.
+    pub(crate) fn connections(&self, listener: ListenerName) -> Gauge {
+        self.connections
+            .get_or_create_owned(&ListenerLabels { listener })
+    }
+
+    pub(crate) fn refused_connection(&self, listener: ListenerName) {
+        self.refused_connections
+            .get_or_create(&ListenerLabels { listener })
+            .inc();
+    }
+
+    /// Counts a UserSig, and whether it was known.
+    pub(crate) fn usersig(&self, known: bool) {
+        if known {
+            self.usersig_hits.inc()
+        } else {
+            self.usersig_misses.inc()
+        };
+    }
+
+    /// All figures, as they are now.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry).expect("writing to a String does not fail");
+        text
+    }
+}
+
+/// Writes figures that are read at the scrape.
+struct Figures<'a>(DescriptorEncoder<'a>);
+
+impl Figures<'_> {
+    fn write(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        figure: &impl EncodeMetric,
+    ) -> fmt::Result {
+        figure.encode(
+            self.0
+                .encode_descriptor(name, help, unit, figure.metric_type())?,
+        )
+    }
+}
+
+/// What the store tells of itself.
+struct StoreCollector(Arc<dyn AccountStore>);
+
+impl fmt::Debug for StoreCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreCollector")
+    }
+}
+
+impl Collector for StoreCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let stats = self.0.stats();
+        let mut figures = Figures(encoder);
+        figures.write(
+            "muster_store_accounts",
+            "Accounts in all apps",
+            None,
+            &ConstGauge::new(stats.accounts),
+        )?;
+        figures.write(
+            "muster_store_waiting",
+            "Requests that wait to be committed",
+            None,
+            &ConstGauge::new(stats.waiting),
+        )?;
+        figures.write(
+            "muster_store_commits",
+            "Group commits, each with one sync",
+            None,
+            &ConstCounter::new(stats.commits),
+        )?;
+        figures.write(
+            "muster_store_committed_requests",
+            "Requests carried out in commits",
+            None,
+            &ConstCounter::new(stats.committed_requests),
+        )?;
+        figures.write(
+            "muster_store_committed_records",
+            "Records written in commits",
+            None,
+            &ConstCounter::new(stats.committed_records),
+        )?;
+        figures.write(
+            "muster_store_commit_time",
+            "Time spent in commits, sync included",
+            Some(&Unit::Seconds),
+            &ConstCounter::new(Duration::from_micros(stats.commit_time_us).as_secs_f64()),
+        )
+    }
+}
+
+/// What the operating system tells of the process, under the names that such figures have
+/// everywhere.
+#[derive(Debug)]
+struct ProcessCollector {
+    started: Duration,
+}
+
+impl Collector for ProcessCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut figures = Figures(encoder);
+        figures.write(
+            "process_start_time",
+            "When the server was made, in Unix time",
+            Some(&Unit::Seconds),
+            &ConstGauge::new(self.started.as_secs_f64()),
+        )?;
+        let Some(process) = ProcessFigures::read() else {
+            return Ok(());
+        };
+        figures.write(
+            "process_cpu",
+            "CPU time spent",
+            Some(&Unit::Seconds),
+            &ConstCounter::new(process.cpu_s),
+        )?;
+        figures.write(
+            "process_resident_memory",
+            "Memory in use",
+            Some(&Unit::Bytes),
+            &ConstGauge::new(process.resident_bytes),
+        )?;
+        figures.write(
+            "process_open_fds",
+            "Open file descriptors",
+            None,
+            &ConstGauge::new(process.open_fds),
+        )
+    }
+}
