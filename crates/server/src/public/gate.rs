@@ -1,0 +1,97 @@
+//! Who may pass: checks 8 to 14 of wire §2, before a byte of the body is looked at.
+
+use std::{sync::Arc, time::Duration};
+
+use muster_accounts::{AccountStore, App, UnixSeconds, UserId};
+use muster_wire::{Call, Failure};
+use tokio::time::timeout;
+use tracing::error;
+
+use super::{rate::CallRates, usersigs::UserSigs};
+use crate::{Limits, Settings, metrics::Metrics, request_id::RequestId};
+
+/// Decides on calls.
+pub(crate) struct Gate {
+    store: Arc<dyn AccountStore>,
+    metrics: Arc<Metrics>,
+    usersigs: UserSigs,
+    /// `None` if the limits are switched off.
+    rates: Option<CallRates>,
+    deadline: Duration,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        settings: &Settings,
+        store: Arc<dyn AccountStore>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let Limits {
+            verified_tokens,
+            deadline_s,
+            ..
+        } = settings.limits;
+        Self {
+            store,
+            metrics,
+            usersigs: UserSigs::new(verified_tokens),
+            rates: settings.rate_limits.then(CallRates::default),
+            deadline: Duration::from_secs(deadline_s),
+        }
+    }
+
+    /// Lets a call pass, or says why not. The first check that fails decides.
+    pub(crate) async fn pass(
+        &self,
+        call: &Call<'_>,
+        now: UnixSeconds,
+        request_id: RequestId,
+    ) -> Result<(), Failure> {
+        // 8
+        let app = self.app(call, request_id).await?;
+        // 9 disabled, 10 allow-list, 11 too many failed checks: to stand here once an app can be
+        // disabled, has an allow-list, and failures are counted.
+        // 12
+        let checked = self
+            .usersigs
+            .check(&app, &call.identifier, &call.usersig, now);
+        self.metrics.usersig(checked.known);
+        checked
+            .outcome
+            .map_err(|rejection| Failure::usersig(&rejection))?;
+        // 13
+        let is_admin =
+            UserId::parse(&call.identifier).is_ok_and(|caller| app.admins.contains(&caller));
+        if !is_admin {
+            return Err(Failure::not_admin(call.command.service(), &call.identifier));
+        }
+        // 14
+        if let Some(rates) = &self.rates
+            && !rates.pass(call.sdkappid, call.command, now)
+        {
+            let limit = call.command.calls_per_s();
+            return Err(Failure::over_rate(call.command, call.sdkappid, limit));
+        }
+        Ok(())
+    }
+
+    async fn app(&self, call: &Call<'_>, request_id: RequestId) -> Result<Arc<App>, Failure> {
+        let failure = match timeout(self.deadline, self.store.app(call.sdkappid)).await {
+            Ok(Ok(Some(app))) => return Ok(app),
+            Ok(Ok(None)) => return Err(Failure::unknown_app(call.sdkappid)),
+            Ok(Err(error)) => {
+                error!(%request_id, %error, "the store failed to look the app up");
+                Failure::internal(call.command)
+            }
+            Err(_) => {
+                error!(%request_id, "the store did not look the app up in time");
+                Failure::timed_out(call.command)
+            }
+        };
+        // Checks 1 to 16 give no list (wire §3.3).
+        Err(Failure {
+            fail_accounts: None,
+            ..failure
+        })
+    }
+}

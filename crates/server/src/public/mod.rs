@@ -1,0 +1,346 @@
+//! The listener of the account protocol, and of nothing else: every method and every path comes
+//! here.
+//!
+//! The way of a call is the order of wire §2. [`muster_wire::parse_call`] does checks 1 to 7, the
+//! [`gate`] 8 to 14, [`body`] 15, [`muster_wire::Request::decode`] 16 and 17, and [`commands`]
+//! carries out what is left, within the deadline. Whatever comes of it is an answer of HTTP status
+//! 200 and one line in the log.
+
+mod body;
+mod commands;
+mod gate;
+mod rate;
+mod usersigs;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Request, Response, StatusCode,
+    body::Incoming,
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        CONNECTION, CONTENT_TYPE, HeaderValue,
+    },
+    http::request::Parts,
+};
+use muster_accounts::{AccountStore, SdkAppId, StoreError, UnixSeconds};
+use muster_wire::{Command, ErrorCode, Failure, Service, failure_body, parse_call};
+use tokio::time::{Instant, timeout};
+use tracing::{error, info};
+
+use self::{
+    body::{BodyRefusal, RequestBody},
+    commands::Unanswered,
+    gate::Gate,
+};
+use crate::{
+    Clock, Limits, Settings,
+    connections::{Answer, Caller, CutOff},
+    log_text::LogText,
+    metrics::{Metrics, command_name},
+    panics,
+    request_id::{RequestId, RequestIds},
+    stopping::Stopping,
+};
+
+/// Answers the account protocol.
+#[derive(Clone)]
+pub(crate) struct Public(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn AccountStore>,
+    clock: Clock,
+    limits: Arc<Limits>,
+    metrics: Arc<Metrics>,
+    request_ids: Arc<RequestIds>,
+    stopping: Stopping,
+    gate: Gate,
+}
+
+/// What is known of a request so far: for the log, also if it ends early.
+struct Record {
+    request_id: RequestId,
+    started: Instant,
+    command: Option<Command>,
+    sdkappid: Option<SdkAppId>,
+    entries: usize,
+    body_bytes: usize,
+}
+
+/// An answer before it is HTTP.
+struct Answered {
+    status: StatusCode,
+    /// `None` is OK.
+    code: Option<ErrorCode>,
+    body: Vec<u8>,
+    /// The request was not read to its end, so the connection cannot go on.
+    close: bool,
+}
+
+impl Answered {
+    fn ok(body: Vec<u8>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            code: None,
+            body,
+            close: false,
+        }
+    }
+
+    fn failed(service: Option<Service>, failure: &Failure) -> Self {
+        let body = failure_body(service, failure);
+        Self {
+            status: StatusCode::OK,
+            code: Some(failure.code),
+            body,
+            close: false,
+        }
+    }
+
+    fn closing(self) -> Self {
+        Self {
+            close: true,
+            ..self
+        }
+    }
+}
+
+impl Answer for Public {
+    type Body = Full<Bytes>;
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        caller: &Caller,
+    ) -> Result<Response<Full<Bytes>>, CutOff> {
+        let Shared {
+            request_ids,
+            stopping,
+            ..
+        } = &*self.0;
+        let mut record = Record {
+            request_id: request_ids.next(),
+            started: Instant::now(),
+            command: None,
+            sdkappid: None,
+            entries: 0,
+            body_bytes: 0,
+        };
+        let (head, body) = request.into_parts();
+        let answered = if stopping.is_set() {
+            Ok(stopping_answer())
+        } else {
+            let answer = self.0.answer(&head, body, &mut record);
+            panics::catch(answer)
+                .await
+                .unwrap_or_else(|panic| Ok(panicked(&record, &panic)))
+        };
+        self.0.log(&head, caller, &record, answered.as_ref());
+        let answered = answered?;
+        if answered.close {
+            caller.exchange.linger();
+        }
+        Ok(response(answered, record.request_id))
+    }
+}
+
+impl Public {
+    pub(crate) fn new(
+        settings: &Settings,
+        store: Arc<dyn AccountStore>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        request_ids: Arc<RequestIds>,
+        stopping: Stopping,
+    ) -> Self {
+        let gate = Gate::new(settings, store.clone(), metrics.clone());
+        let limits = Arc::new(settings.limits.clone());
+        Self(Arc::new(Shared {
+            store,
+            clock,
+            limits,
+            metrics,
+            request_ids,
+            stopping,
+            gate,
+        }))
+    }
+}
+
+/// A call that passed the gate, without its secrets.
+#[derive(Clone, Copy)]
+struct Admitted {
+    command: Command,
+    sdkappid: SdkAppId,
+    now: UnixSeconds,
+}
+
+impl Shared {
+    async fn answer(
+        &self,
+        head: &Parts,
+        body: Incoming,
+        record: &mut Record,
+    ) -> Result<Answered, CutOff> {
+        let body = RequestBody::new(body, &head.headers, &self.limits);
+        let admitted = match self.admit(head, record).await {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                let passed = body.discard().await?;
+                return Ok(if passed { refused } else { refused.closing() });
+            }
+        };
+        let service = Some(admitted.command.service());
+        // 15
+        let body = match body.read().await? {
+            Ok(body) => body,
+            Err(BodyRefusal::TooLarge) => {
+                return Ok(Answered::failed(service, &Failure::body_too_large()).closing());
+            }
+            Err(BodyRefusal::Slow | BodyRefusal::Malformed) => {
+                return Ok(Answered::failed(service, &Failure::slow_body()).closing());
+            }
+        };
+        record.body_bytes = body.len();
+        self.metrics.body(body.len());
+        match self.carry_out(admitted, &body, record).await {
+            Ok(body) => Ok(Answered::ok(body)),
+            Err(failure) => Ok(Answered::failed(service, &failure)),
+        }
+    }
+
+    /// Checks 1 to 14.
+    async fn admit(&self, head: &Parts, record: &mut Record) -> Result<Admitted, Answered> {
+        let path = head.uri.path();
+        record.command = Command::ALL
+            .into_iter()
+            .find(|command| command.path() == path);
+        let call = parse_call(head.method.as_str(), path, head.uri.query())
+            .map_err(|refused| Answered::failed(refused.service, &refused.failure))?;
+        record.sdkappid = Some(call.sdkappid);
+        let now = self.clock.now();
+        match self.gate.pass(&call, now, record.request_id).await {
+            Ok(()) => Ok(Admitted {
+                command: call.command,
+                sdkappid: call.sdkappid,
+                now,
+            }),
+            Err(failure) => Err(Answered::failed(Some(call.command.service()), &failure)),
+        }
+    }
+
+    /// Checks 16 and 17, and the work.
+    async fn carry_out(
+        &self,
+        admitted: Admitted,
+        body: &Bytes,
+        record: &mut Record,
+    ) -> Result<Vec<u8>, Failure> {
+        let Admitted {
+            command,
+            sdkappid,
+            now,
+        } = admitted;
+        let request = muster_wire::Request::decode(command, body)?;
+        record.entries = commands::entries(&request);
+        let work = commands::carry_out(&*self.store, sdkappid, request, now);
+        let deadline = Duration::from_secs(self.limits.deadline_s);
+        match timeout(deadline, work).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Unanswered::Refused(failure))) => Err(failure),
+            Ok(Err(Unanswered::Store(StoreError::UnknownApp(app)))) => {
+                Err(Failure::unknown_app(app))
+            }
+            Ok(Err(Unanswered::Store(error))) => {
+                let request_id = record.request_id;
+                error!(%request_id, command = command.name(), %error, "the store failed");
+                Err(Failure::internal(command))
+            }
+            Err(_) => {
+                let request_id = record.request_id;
+                let command_name = command.name();
+                error!(%request_id, command = command_name, "the store did not answer in time");
+                Err(Failure::timed_out(command))
+            }
+        }
+    }
+
+    /// The one line of a request. The query is never in it: it holds the UserSig.
+    fn log(
+        &self,
+        head: &Parts,
+        caller: &Caller,
+        record: &Record,
+        answered: Result<&Answered, &CutOff>,
+    ) {
+        let duration = record.started.elapsed();
+        let code = match answered {
+            Ok(answered) => {
+                self.metrics
+                    .request(record.command, answered.code, duration);
+                Some(answered.code.map_or(0, ErrorCode::get))
+            }
+            Err(CutOff) => None,
+        };
+        let path = record.command.is_none().then(|| LogText(head.uri.path()));
+        info!(
+            target: "muster::request",
+            request_id = %record.request_id,
+            command = command_name(record.command),
+            path = path.as_ref().map(tracing::field::display),
+            sdkappid = record.sdkappid.map(|sdkappid| sdkappid.0),
+            code,
+            method = %LogText(head.method.as_str()),
+            entries = record.entries,
+            body_bytes = record.body_bytes,
+            duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            peer = %caller.peer,
+            "{}",
+            if code.is_some() { "answered" } else { "cut off by the caller" },
+        );
+    }
+}
+
+/// A stopping server takes no more calls: the one status besides 200 (wire §1.2).
+fn stopping_answer() -> Answered {
+    let answered = Answered::failed(None, &Failure::slow_body()).closing();
+    Answered {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        ..answered
+    }
+}
+
+fn panicked(record: &Record, panic: &str) -> Answered {
+    let request_id = record.request_id;
+    error!(%request_id, command = command_name(record.command), panic, "panicked in a call");
+    match record.command {
+        Some(command) => Answered::failed(Some(command.service()), &Failure::internal(command)),
+        // Before a service is known 60008 is the one code that advises to repeat the call.
+        None => Answered::failed(None, &Failure::slow_body()),
+    }
+    .closing()
+}
+
+/// Headers of wire §1.2.
+fn response(answered: Answered, request_id: RequestId) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(answered.body));
+    *response.status_mut() = answered.status;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("X-Requested-With"),
+    );
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("POST"),
+    );
+    headers.insert("x-request-id", request_id.header());
+    if answered.close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
