@@ -1,0 +1,181 @@
+//! What can go wrong in the operator API: one table of codes, statuses and texts.
+//!
+//! A text says what was wrong and, where there is one, what to do next; the code is for programs.
+//! The cause of a failure inside is for the log only.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use muster_accounts::{OpError, SdkAppId, StoreError, UserId, rules::app::AppRefusal};
+use serde::Serialize;
+
+/// An answer that is no success.
+#[derive(Clone, Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    /// Why the store failed, for the log.
+    pub(super) cause: Option<Arc<str>>,
+}
+
+/// The body of every answer that is no success.
+#[derive(Debug, Serialize)]
+pub(super) struct ErrorBody {
+    error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize)]
+struct ErrorDetail {
+    /// One of a fixed set of words, for programs.
+    code: &'static str,
+    /// For people; may change.
+    message: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            cause: None,
+        }
+    }
+
+    pub(super) fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let message =
+            "The operator token is missing or wrong. Send `Authorization: Bearer <token>`.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    pub(super) fn app_not_found(app: SdkAppId) -> Self {
+        let message = format!("There is no app {app}. `muster app list` shows the apps.");
+        Self::new(StatusCode::NOT_FOUND, "app_not_found", message)
+    }
+
+    pub(super) fn account_not_found(app: SdkAppId, user_id: &UserId) -> Self {
+        let message = format!("App {app} has no account {:?}.", user_id.as_str());
+        Self::new(StatusCode::NOT_FOUND, "account_not_found", message)
+    }
+
+    pub(super) fn payload_too_large(limit_bytes: usize) -> Self {
+        let message = format!("The body is larger than {limit_bytes} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+    }
+
+    pub(super) fn internal() -> Self {
+        let message = "The server failed; its log says more under the X-Request-Id.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    pub(super) fn stopping() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_unavailable",
+            "The server is stopping.",
+        )
+    }
+
+    pub(super) fn store_timed_out() -> Self {
+        let error = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_unavailable",
+            "The store did not answer in time; whether a change was made is unknown.",
+        );
+        Self {
+            cause: Some("it did not answer in time".into()),
+            ..error
+        }
+    }
+
+    pub(super) fn refused(refusal: AppRefusal, app: SdkAppId) -> Self {
+        let conflict = |code, message: String| Self::new(StatusCode::CONFLICT, code, message);
+        match refusal {
+            AppRefusal::Exists => conflict("app_exists", format!("There is an app {app} already.")),
+            AppRefusal::Zero => {
+                Self::invalid_request("sdkappid 0 cannot be used; choose 1 to 4294967295.")
+            }
+            AppRefusal::TooManyAdmins => conflict(
+                "too_many_admins",
+                format!("App {app} has 10 admins, `administrator` among them; remove one first."),
+            ),
+            AppRefusal::Administrator => conflict(
+                "administrator_fixed",
+                "`administrator` cannot lose its role.".to_owned(),
+            ),
+            AppRefusal::NotAdmin => conflict(
+                "not_an_admin",
+                format!("The user is not an admin of app {app}."),
+            ),
+        }
+    }
+
+    /// An outcome of a store's operation on an app.
+    pub(super) fn op(error: OpError<AppRefusal>, app: SdkAppId) -> Self {
+        match error {
+            OpError::Refused(refusal) => Self::refused(refusal, app),
+            OpError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if let StoreError::UnknownApp(app) = error {
+            return Self::app_not_found(app);
+        }
+        let unavailable = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_unavailable",
+            "The store failed; whether a change was made is unknown. The log says more under the \
+             X-Request-Id.",
+        );
+        Self {
+            cause: Some(error.to_string().into()),
+            ..unavailable
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Self {
+            status,
+            code,
+            message,
+            ..
+        } = self.clone();
+        let body = ErrorBody {
+            error: ErrorDetail { code, message },
+        };
+        let mut response = (status, Json(body)).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// No route has this path.
+pub(super) async fn not_found() -> ApiError {
+    let message = "There is nothing at this path. The account protocol is on the other listener.";
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
+}
+
+/// The route has other methods.
+pub(super) async fn method_not_allowed() -> ApiError {
+    let message = "This path has no such method; the Allow header names those it has.";
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    )
+}

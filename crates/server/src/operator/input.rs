@@ -1,0 +1,121 @@
+//! What handlers take in. axum's own extractors answer in plain text; these answer in this API's
+//! form, and bound what they read.
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::request::Parts,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use muster_accounts::{SdkAppId, UserId};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::{Shared, error::ApiError};
+
+/// Marks an answer that was given before the body was read to its end.
+#[derive(Clone, Copy)]
+pub(super) struct UnreadBody;
+
+/// The body, read to its end.
+pub(super) struct WholeBody(Bytes);
+
+impl FromRequest<Shared> for WholeBody {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Response> {
+        let limit_bytes = shared.0.body_limit_bytes;
+        let body = Limited::new(Body::new(request.into_body()), limit_bytes);
+        let error = match timeout(shared.0.body_timeout, body.collect()).await {
+            Ok(Ok(body)) => return Ok(Self(body.to_bytes())),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                ApiError::payload_too_large(limit_bytes)
+            }
+            Ok(Err(_)) => ApiError::invalid_request("The body could not be read."),
+            Err(_) => ApiError::invalid_request("The body did not arrive in time."),
+        };
+        let mut response = error.into_response();
+        response.extensions_mut().insert(UnreadBody);
+        Err(response)
+    }
+}
+
+impl WholeBody {
+    /// The body as JSON. Its `Content-Type` does not matter.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_slice(&self.0)
+            .map_err(|error| ApiError::invalid_request(format!("The body does not fit: {error}.")))
+    }
+
+    /// Likewise, and the default if there is no body.
+    pub(super) fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, ApiError> {
+        if self.0.trim_ascii().is_empty() {
+            Ok(T::default())
+        } else {
+            self.json()
+        }
+    }
+}
+
+/// `{sdkappid}` of a path.
+pub(super) struct AppPath(pub(super) SdkAppId);
+
+/// `{sdkappid}` and `{user_id}` of a path; the latter percent-encoded.
+pub(super) struct UserPath(pub(super) SdkAppId, pub(super) UserId);
+
+/// The query, as its parameters.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<S: Send + Sync> FromRequestParts<S> for AppPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(sdkappid) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| {
+                ApiError::invalid_request(format!("{}.", rejection.body_text()))
+            })?;
+        Ok(Self(parse_sdkappid(&sdkappid)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for UserPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((sdkappid, user_id)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| {
+                ApiError::invalid_request(format!("{}.", rejection.body_text()))
+            })?;
+        let app = parse_sdkappid(&sdkappid)?;
+        let user_id = UserId::parse(&user_id).map_err(|error| {
+            ApiError::invalid_request(format!("The user id in the path cannot be one: {error}."))
+        })?;
+        Ok(Self(app, user_id))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(parameters) =
+            Query::<T>::from_request_parts(parts, state)
+                .await
+                .map_err(|rejection| {
+                    ApiError::invalid_request(format!("{}.", rejection.body_text()))
+                })?;
+        Ok(Self(parameters))
+    }
+}
+
+fn parse_sdkappid(text: &str) -> Result<SdkAppId, ApiError> {
+    let only_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| only_digits);
+    number.map(SdkAppId).ok_or_else(|| {
+        ApiError::invalid_request("The sdkappid in the path is not a number up to 4294967295.")
+    })
+}

@@ -1,0 +1,185 @@
+//! The operator API: muster's own, on a listener of its own. JSON in and out, proper HTTP statuses,
+//! and one form for everything that goes wrong ([`error`]).
+//!
+//! `health` and the metrics are open, so that monitoring needs no secret; the rest is behind the
+//! operator token ([`auth`]). One file a subject.
+
+mod accounts;
+mod apps;
+mod auth;
+mod error;
+mod health;
+mod input;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router, middleware,
+    response::IntoResponse,
+    routing::{get, post, put},
+};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    header::{CONNECTION, HeaderValue},
+};
+use muster_accounts::AccountStore;
+use tokio::time::timeout;
+use tower::Service;
+use tracing::{error, info};
+
+use self::error::ApiError;
+use crate::{
+    Clock, OperatorToken, Settings,
+    connections::{Answer, Caller, CutOff},
+    log_text::LogText,
+    metrics::Metrics,
+    panics,
+    request_id::RequestIds,
+    stopping::Stopping,
+};
+
+/// Answers the operator API.
+#[derive(Clone)]
+pub(crate) struct Operator {
+    router: Router,
+    request_ids: Arc<RequestIds>,
+    stopping: Stopping,
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Shared(Arc<Parts>);
+
+struct Parts {
+    store: Arc<dyn AccountStore>,
+    clock: Clock,
+    token: OperatorToken,
+    metrics: Arc<Metrics>,
+    deadline: Duration,
+    body_timeout: Duration,
+    body_limit_bytes: usize,
+}
+
+impl Parts {
+    /// Waits for the store as long as a call of the protocol would.
+    async fn ask<T, E: Into<ApiError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiError> {
+        match timeout(self.deadline, work).await {
+            Ok(outcome) => outcome.map_err(Into::into),
+            Err(_) => Err(ApiError::store_timed_out()),
+        }
+    }
+}
+
+impl Operator {
+    pub(crate) fn new(
+        settings: &Settings,
+        store: Arc<dyn AccountStore>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        request_ids: Arc<RequestIds>,
+        stopping: Stopping,
+    ) -> Self {
+        let shared = Shared(Arc::new(Parts {
+            store,
+            clock,
+            token: settings.operator_token.clone(),
+            metrics,
+            deadline: Duration::from_secs(settings.limits.deadline_s),
+            body_timeout: Duration::from_secs(settings.limits.body_timeout_s),
+            body_limit_bytes: settings.limits.body_limit_bytes,
+        }));
+        let protected = Router::new()
+            .route("/muster/v1/apps", get(apps::list).post(apps::create))
+            .route("/muster/v1/apps/{sdkappid}", get(apps::show))
+            .route(
+                "/muster/v1/apps/{sdkappid}/rotate-key",
+                post(apps::rotate_key),
+            )
+            .route(
+                "/muster/v1/apps/{sdkappid}/admins/{user_id}",
+                put(apps::add_admin).delete(apps::remove_admin),
+            )
+            .route("/muster/v1/apps/{sdkappid}/accounts", get(accounts::page))
+            .route(
+                "/muster/v1/apps/{sdkappid}/accounts/{user_id}",
+                get(accounts::show),
+            )
+            .route_layer(middleware::from_fn_with_state(
+                shared.clone(),
+                auth::require_token,
+            ));
+        let open = Router::new()
+            .route("/muster/v1/health", get(health::health))
+            .route("/muster/v1/ready", get(health::ready))
+            .route("/metrics", get(health::metrics));
+        let router = protected
+            .merge(open)
+            .fallback(error::not_found)
+            .method_not_allowed_fallback(error::method_not_allowed)
+            .with_state(shared);
+        Self {
+            router,
+            request_ids,
+            stopping,
+        }
+    }
+}
+
+impl Answer for Operator {
+    type Body = axum::body::Body;
+
+    async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        caller: &Caller,
+    ) -> Result<Response<axum::body::Body>, CutOff> {
+        let started = tokio::time::Instant::now();
+        let request_id = self.request_ids.next();
+        let method = request.method().clone();
+        let uri = request.uri().clone();
+        request.extensions_mut().insert(request_id);
+        let mut router = self.router.clone();
+        let mut response = if self.stopping.is_set() {
+            ApiError::stopping().into_response()
+        } else {
+            let answer = panics::catch(router.call(request)).await;
+            answer.map_or_else(
+                |panic| {
+                    error!(%request_id, panic, "panicked in a request of the operator API");
+                    ApiError::internal().into_response()
+                },
+                |Ok(response)| response,
+            )
+        };
+        if let Some(ApiError {
+            cause: Some(cause), ..
+        }) = response.extensions().get()
+        {
+            error!(%request_id, %cause, "the store failed");
+        }
+        if response.extensions().get::<input::UnreadBody>().is_some() {
+            caller.exchange.linger();
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+            .headers_mut()
+            .insert("x-request-id", request_id.header());
+        info!(
+            target: "muster::operator",
+            %request_id,
+            method = %LogText(method.as_str()),
+            path = %LogText(uri.path()),
+            status = response.status().as_u16(),
+            duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            peer = %caller.peer,
+            "answered"
+        );
+        Ok(response)
+    }
+}
