@@ -1,0 +1,188 @@
+//! The server as a whole: takes its two addresses, serves, stops.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use muster_accounts::AccountStore;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::{
+    Clock, Settings,
+    connections::Connections,
+    metrics::{ListenerName, Metrics},
+    operator::Operator,
+    public::Public,
+    request_id::RequestIds,
+    stopping::{StopSwitch, Stopping},
+};
+
+/// A server that has its addresses. Connections queue up until it runs.
+pub struct Server {
+    public: Connections<Public>,
+    operator: Connections<Operator>,
+    public_addr: SocketAddr,
+    operator_addr: SocketAddr,
+    stop: StopSwitch,
+    stopping: Stopping,
+}
+
+/// Why a server did not come to be.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} for the {listener}: {}", advice(error))]
+    Listen {
+        /// `account protocol` or `operator API`.
+        listener: &'static str,
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        error: io::Error,
+    },
+    /// The operating system gives no random bytes.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+/// What was wrong, and what can be done about it.
+fn advice(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another process listens there already; stop it, or choose another port"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not; choose a port from 1024 up, or grant the right to bind lower ones"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; use one of its own, or 0.0.0.0 or [::] for all"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{advice} ({error})")
+}
+
+/// How a server stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Connections on which a call was still in progress when
+    /// [`Limits::shutdown_grace_s`](crate::Limits::shutdown_grace_s) was over; what became of those
+    /// calls is unknown to their callers.
+    pub cut_connections: usize,
+}
+
+/// Takes both addresses. The store is the caller's to close, after [`Server::run`] has returned.
+pub async fn bind(
+    settings: Settings,
+    store: Arc<dyn AccountStore>,
+    clock: Clock,
+) -> Result<Server, BindError> {
+    let (public_listener, public_addr) = listen("account protocol", settings.listen).await?;
+    let (operator_listener, operator_addr) =
+        listen("operator API", settings.operator_listen).await?;
+    let run = getrandom::u32().map_err(BindError::Random)?;
+    let request_ids = Arc::new(RequestIds::new(run));
+    let metrics = Arc::new(Metrics::new(store.clone()));
+    let limits = Arc::new(settings.limits.clone());
+    let (stop, stopping) = Stopping::new();
+    let operator = Operator::new(
+        &settings,
+        store.clone(),
+        clock.clone(),
+        metrics.clone(),
+        request_ids.clone(),
+        stopping.clone(),
+    );
+    let public = Public::new(
+        &settings,
+        store,
+        clock,
+        metrics.clone(),
+        request_ids,
+        stopping.clone(),
+    );
+    Ok(Server {
+        public: Connections {
+            name: ListenerName::Public,
+            listener: public_listener,
+            capacity: limits.max_connections,
+            limits: limits.clone(),
+            metrics: metrics.clone(),
+            answer: public,
+        },
+        operator: Connections {
+            name: ListenerName::Operator,
+            listener: operator_listener,
+            capacity: limits.max_operator_connections,
+            limits,
+            metrics,
+            answer: operator,
+        },
+        public_addr,
+        operator_addr,
+        stop,
+        stopping,
+    })
+}
+
+async fn listen(
+    listener: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), BindError> {
+    let failed = |error| BindError::Listen {
+        listener,
+        address,
+        error,
+    };
+    let bound = TcpListener::bind(address).await.map_err(failed)?;
+    let taken = bound.local_addr().map_err(failed)?;
+    Ok((bound, taken))
+}
+
+impl Server {
+    /// Where the account protocol is served; with the port that was taken if 0 was asked for.
+    pub fn public_addr(&self) -> SocketAddr {
+        self.public_addr
+    }
+
+    /// Where the operator API is served.
+    pub fn operator_addr(&self) -> SocketAddr {
+        self.operator_addr
+    }
+
+    /// Serves until `shutdown` ends, then stops: takes no more connections, answers 503 to requests
+    /// that still come on open ones, and returns when every call in progress has been answered, or
+    /// after [`Limits::shutdown_grace_s`](crate::Limits::shutdown_grace_s).
+    ///
+    /// A caller whose store can stop by itself waits for
+    /// [`AccountStore::stopped`] in `shutdown` as well.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Stopped {
+        let Self {
+            public,
+            operator,
+            stop,
+            stopping,
+            public_addr,
+            operator_addr,
+        } = self;
+        info!(%public_addr, %operator_addr, "serving");
+        let until_shutdown = async {
+            shutdown.await;
+            info!("stopping: waiting for the calls in progress");
+            stop.stop();
+        };
+        let (cut_public, cut_operator, ()) = tokio::join!(
+            public.serve(stopping.clone()),
+            operator.serve(stopping),
+            until_shutdown
+        );
+        let cut_connections = cut_public + cut_operator;
+        if cut_connections > 0 {
+            warn!(cut_connections, "stopped before every call was answered");
+        } else {
+            info!("stopped");
+        }
+        Stopped { cut_connections }
+    }
+}
