@@ -1,0 +1,125 @@
+//! What the server logs, recorded for all tests of the process; a test finds its own lines by the
+//! request id.
+
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, Once, PoisonError},
+};
+
+use crate::harness::{self, ALICE, IMPORT, KEY, TOKEN, post, query, usersig};
+use crate::peer::{Peer, soon};
+
+static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static RECORD: Once = Once::new();
+
+struct Recorder;
+
+impl io::Write for Recorder {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        recorded().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn recorded() -> MutexGuard<'static, Vec<u8>> {
+    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Records from now on.
+pub(crate) fn record() {
+    RECORD.call_once(|| {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .with_writer(|| Recorder)
+            .init();
+    });
+}
+
+/// The lines that hold `text`.
+pub(crate) fn lines_with(text: &str) -> Vec<String> {
+    let log = String::from_utf8(recorded().clone()).unwrap();
+    log.lines()
+        .filter(|line| line.contains(text))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Waits for a line that holds `text`.
+pub(crate) async fn line_with(text: &str) -> String {
+    soon(async {
+        loop {
+            if let Some(line) = lines_with(text).into_iter().next() {
+                return line;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_without_secrets() {
+    let server = harness::start().await;
+    let sig = usersig("administrator", KEY, harness::NOW_S, 77);
+    let answer = {
+        let mut peer = Peer::connect(server.public).await;
+        peer.send(post(
+            IMPORT,
+            &harness::query_with("administrator", &sig),
+            ALICE,
+        ))
+        .await;
+        peer.answer().await
+    };
+    let id = answer.header("x-request-id").unwrap();
+    let lines = lines_with(id);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for part in [
+        "muster::request",
+        "command=\"account_import\"",
+        "sdkappid=1400000000",
+        "code=0",
+        "method=POST",
+        "entries=1",
+        "body_bytes=18",
+        "duration_us=",
+        "peer=127.0.0.1:",
+    ] {
+        assert!(lines[0].contains(part), "{part} in {}", lines[0]);
+    }
+    assert!(!lines[0].contains("path="));
+    server.operate("GET", "/muster/v1/apps", "").await;
+    server
+        .operate_with(
+            "Authorization: Bearer guessed-in-vain\r\n",
+            "GET",
+            "/muster/v1/apps",
+            "",
+        )
+        .await;
+    for secret in [sig.as_str(), KEY, TOKEN, "guessed-in-vain"] {
+        assert_eq!(lines_with(secret), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn what_callers_send_cannot_break_a_line() {
+    let server = harness::start().await;
+    let mut peer = Peer::connect(server.public).await;
+    let path = format!("/v4/im_open_login_svc/no_such\u{9b}31m{}", "x".repeat(1000));
+    peer.send(post(&path, &query("administrator"), "{}")).await;
+    let answer = peer.answer().await;
+    assert_eq!(answer.code(), 60009);
+    let line = line_with(answer.header("x-request-id").unwrap()).await;
+    assert!(
+        line.contains("path=/v4/im_open_login_svc/no_such"),
+        "{line}"
+    );
+    assert!(!line.contains('\u{9b}'), "{line}");
+    assert!(line.len() < 600, "{line}");
+}

@@ -1,0 +1,19 @@
+//! The server's own duties, over real TCP, against the reference store: the order of the gate's
+//! checks, bodies and connections that misbehave, a store that does, the operator API, the metrics,
+//! stopping.
+//!
+//! What the commands answer in detail is the business of `muster-wire` and its tests.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::float_cmp, reason = "the figures compared are counts")]
+
+mod bodies;
+mod connections;
+mod gate;
+mod harness;
+mod log;
+mod operator;
+mod peer;
+mod stopping;
+mod store_faults;
+mod stub_store;

@@ -1,0 +1,153 @@
+//! A store that fails, panics or does not answer.
+
+use muster_server::Limits;
+use serde_json::json;
+
+use crate::{
+    harness::{ALICE, APP, CHECK, GET, IMPORT, IMPORT_MANY, Running, SET, Setup},
+    log,
+    stub_store::{Fault, StubStore},
+};
+
+/// Every command with a body that reaches the store.
+const CALLS: [(&str, &str); 6] = [
+    (IMPORT, ALICE),
+    (IMPORT_MANY, r#"{"Accounts":["alice"]}"#),
+    (CHECK, r#"{"CheckItem":[{"UserID":"alice"}]}"#),
+    (
+        SET,
+        r#"{"From_Account":"alice","ProfileItem":[{"Tag":"Tag_Profile_IM_Level","Value":3}]}"#,
+    ),
+    // The Tag is unknown, but the account is judged first (wire §3.8).
+    (
+        SET,
+        r#"{"From_Account":"alice","ProfileItem":[{"Tag":"nonsense","Value":3}]}"#,
+    ),
+    (
+        GET,
+        r#"{"To_Account":["alice"],"TagList":["Tag_Profile_IM_Nick"]}"#,
+    ),
+];
+
+async fn start(store: &std::sync::Arc<StubStore>, limits: Limits) -> Running {
+    Setup {
+        limits,
+        store: store.clone(),
+        ..Setup::default()
+    }
+    .start()
+    .await
+}
+
+/// Every command fails with its service's code; only the batch import has a list (wire §3.3).
+async fn assert_fails(server: &Running, open_login: u64, profile: u64, text: &str) {
+    for (path, body) in CALLS {
+        let answer = server.call(path, body).await;
+        let code = if path.starts_with("/v4/profile") {
+            profile
+        } else {
+            open_login
+        };
+        assert_eq!(answer.code(), code, "{path}");
+        let json = answer.json();
+        if code == open_login {
+            assert_eq!(json["ErrorInfo"], text);
+        }
+        let expected = (path == IMPORT_MANY).then(|| json!([]));
+        assert_eq!(json.get("FailAccounts"), expected.as_ref(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_answered_and_its_cause_logged() {
+    let store = StubStore::new();
+    let server = start(&store, Limits::default()).await;
+    store.set(Fault::Fails);
+    assert_fails(&server, 70500, 40006, "Internal error, try again.").await;
+    let answer = server.call(IMPORT, ALICE).await;
+    assert!(!answer.closes());
+    let lines = log::lines_with(answer.header("x-request-id").unwrap());
+    let cause = lines.iter().find(|line| line.contains("ERROR")).unwrap();
+    assert!(cause.contains("disk on fire"), "{cause}");
+    store.set(Fault::None);
+    assert_eq!(server.call(IMPORT, ALICE).await.code(), 0);
+}
+
+#[tokio::test]
+async fn a_failure_at_the_gate_gives_no_list() {
+    let store = StubStore::new();
+    let server = start(&store, Limits::default()).await;
+    store.set(Fault::FailsAtOnce);
+    for (path, body) in CALLS {
+        let answer = server.call(path, body).await;
+        let code = if path.starts_with("/v4/profile") {
+            40006
+        } else {
+            70500
+        };
+        assert_eq!(answer.code(), code);
+        assert_eq!(answer.json().get("FailAccounts"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_ends_one_call_only() {
+    let store = StubStore::new();
+    let server = start(&store, Limits::default()).await;
+    store.set(Fault::Panics);
+    assert_fails(&server, 70500, 40006, "Internal error, try again.").await;
+    let answer = server.call(IMPORT, ALICE).await;
+    let lines = log::lines_with(answer.header("x-request-id").unwrap());
+    assert!(
+        lines.iter().any(|line| line.contains("the store panics")),
+        "{lines:?}"
+    );
+    let page = format!("/muster/v1/apps/{APP}/accounts");
+    let operated = server.operate("GET", &page, "").await;
+    assert_eq!(
+        (operated.status, &operated.json()["error"]["code"]),
+        (500, &json!("internal"))
+    );
+    store.set(Fault::None);
+    assert_eq!(server.call(IMPORT, ALICE).await.code(), 0);
+    assert_eq!(server.operate("GET", &page, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_not_waited_for() {
+    let store = StubStore::new();
+    let server = start(
+        &store,
+        Limits {
+            deadline_s: 0,
+            ..Limits::default()
+        },
+    )
+    .await;
+    store.set(Fault::Blocks);
+    assert_fails(
+        &server,
+        70169,
+        40006,
+        "Timed out inside the server, try again.",
+    )
+    .await;
+    let page = format!("/muster/v1/apps/{APP}/accounts");
+    for path in [page.as_str(), "/muster/v1/ready"] {
+        let answer = server.operate("GET", path, "").await;
+        assert_eq!(answer.status, 503);
+        assert_eq!(answer.json()["error"]["code"], "store_unavailable");
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_is_gone_is_unknown() {
+    let store = StubStore::new();
+    let server = start(&store, Limits::default()).await;
+    store.set(Fault::ForgetsTheApp);
+    for (path, body) in CALLS {
+        let answer = server.call(path, body).await;
+        assert_eq!(answer.code(), 70020);
+        assert_eq!(answer.json().get("FailAccounts"), None);
+    }
+}
