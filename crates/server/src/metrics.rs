@@ -301,37 +301,37 @@ impl Collector for StoreCollector {
         let mut figures = Figures(encoder);
         figures.write(
             "muster_store_accounts",
-            "Accounts in all apps",
+            "Accounts in all apps.",
             None,
             &ConstGauge::new(stats.accounts),
         )?;
         figures.write(
             "muster_store_waiting",
-            "Requests that wait to be committed",
+            "Requests that wait to be committed.",
             None,
             &ConstGauge::new(stats.waiting),
         )?;
         figures.write(
             "muster_store_commits",
-            "Group commits, each with one sync",
+            "Group commits, each with one sync.",
             None,
             &ConstCounter::new(stats.commits),
         )?;
         figures.write(
             "muster_store_committed_requests",
-            "Requests carried out in commits",
+            "Requests carried out in commits.",
             None,
             &ConstCounter::new(stats.committed_requests),
         )?;
         figures.write(
             "muster_store_committed_records",
-            "Records written in commits",
+            "Records written in commits.",
             None,
             &ConstCounter::new(stats.committed_records),
         )?;
         figures.write(
             "muster_store_commit_time",
-            "Time spent in commits, sync included",
+            "Time spent in commits, sync included.",
             Some(&Unit::Seconds),
             &ConstCounter::new(Duration::from_micros(stats.commit_time_us).as_secs_f64()),
         )
@@ -350,7 +350,7 @@ impl Collector for ProcessCollector {
         let mut figures = Figures(encoder);
         figures.write(
             "process_start_time",
-            "When the server was made, in Unix time",
+            "When the server was made, in Unix time.",
             Some(&Unit::Seconds),
             &ConstGauge::new(self.started.as_secs_f64()),
         )?;
@@ -359,19 +359,19 @@ impl Collector for ProcessCollector {
         };
         figures.write(
             "process_cpu",
-            "CPU time spent",
+            "CPU time spent.",
             Some(&Unit::Seconds),
             &ConstCounter::new(process.cpu_s),
         )?;
         figures.write(
             "process_resident_memory",
-            "Memory in use",
+            "Memory in use.",
             Some(&Unit::Bytes),
             &ConstGauge::new(process.resident_bytes),
         )?;
         figures.write(
             "process_open_fds",
-            "Open file descriptors",
+            "Open file descriptors.",
             None,
             &ConstGauge::new(process.open_fds),
         )
