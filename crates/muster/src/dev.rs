@@ -1,0 +1,156 @@
+//! `muster dev`: the stand-in. No configuration, an app ready, one command to see it work.
+
+use std::{fmt::Write as _, net::SocketAddr, process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser as _};
+use muster_accounts::{AccountStore, App, Edition, NewApp, UnixSeconds};
+use muster_server::Clock;
+use tracing::warn;
+
+use crate::{
+    config::{self, File},
+    data_dir, run, sample,
+    settings_args::SettingsArgs,
+};
+
+/// Start a server to develop against: no configuration, an app ready, a signed curl line to paste.
+///
+/// The first start makes the app 1400000000 with the public sample key of the UserSig libraries and
+/// the admin `administrator`. What is imported stays in the data directory. Variables such as
+/// MUSTER_LOG_LEVEL count here too; a muster.toml is not read.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Dev {
+    #[command(flatten)]
+    settings: SettingsArgs,
+
+    /// The edition of the app, when it is made.
+    #[arg(long, value_name = "EDITION", default_value = "developer", value_parser = edition())]
+    edition: Edition,
+
+    /// Answer any number of calls a second.
+    #[arg(long)]
+    no_rate_limits: bool,
+
+    #[command(flatten)]
+    sample_key: run::SampleKeyArg,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  muster dev
+  muster dev --listen 127.0.0.1:0 --operator-listen 127.0.0.1:0    for tests: any free ports
+  muster dev --edition trial --data-dir /tmp/trial                 to meet the cap of 100 accounts
+  muster dev --no-rate-limits --log-level warn                     for load tests";
+
+/// An edition by name; the names complete in shells.
+pub(crate) fn edition() -> impl clap::builder::TypedValueParser<Value = Edition> {
+    PossibleValuesParser::new(Edition::ALL.map(Edition::name)).map(|name| {
+        name.parse::<Edition>()
+            .expect("only names of editions pass")
+    })
+}
+
+impl Dev {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let mut flags = self.settings.flags();
+        if self.no_rate_limits {
+            flags.push(("--no-rate-limits", config::setting("rate_limits", &false)));
+        }
+        let loaded = config::load(flags, std::env::vars_os(), &File::None)?;
+        run::run(loaded, &self.sample_key, async move |opened| {
+            if !opened.config.operator_listen.ip().is_loopback() {
+                warn!(
+                    operator_listen = %opened.config.operator_listen,
+                    "the operator API is served beyond this machine, as plain HTTP"
+                );
+            }
+            let now = Clock::system().now();
+            let (app, made) = app(opened.store.as_ref(), self.edition, now).await?;
+            let mut notes = vec![("data", data(opened))];
+            notes.push(("app", app_note(&app, made, self.edition)));
+            notes.push(("secret key", key_note(&app)));
+            notes.push(("token", token_note(opened)));
+            Ok(run::Greeting {
+                title: "the stand-in for the account API of Tencent Cloud Live and Chat".to_owned(),
+                notes,
+                farewell: Some(Box::new(move |public_addr| {
+                    invitation(&app, public_addr, now)
+                })),
+            })
+        })
+    }
+}
+
+/// The app as it is, or made. Returns whether it was made.
+async fn app(
+    store: &dyn AccountStore,
+    edition: Edition,
+    now: UnixSeconds,
+) -> anyhow::Result<(Arc<App>, bool)> {
+    if let Some(app) = store
+        .app(sample::SDKAPPID)
+        .await
+        .context("cannot read the app")?
+    {
+        return Ok((app, false));
+    }
+    let new = NewApp {
+        sdkappid: sample::SDKAPPID,
+        edition,
+        key: sample::key(),
+    };
+    let app = store
+        .create_app(new, now)
+        .await
+        .context("cannot make the app")?;
+    Ok((app, true))
+}
+
+fn data(opened: &run::Opened) -> String {
+    let dir = opened.config.data_dir.display();
+    let accounts = opened.store.stats().accounts;
+    if opened.new_data_dir {
+        return format!("{dir} (new)");
+    }
+    format!("{dir} ({accounts} accounts)")
+}
+
+fn app_note(app: &App, made: bool, wanted: Edition) -> String {
+    let App {
+        sdkappid, edition, ..
+    } = app;
+    let mut note = format!("SDKAppID {sdkappid}, edition {edition}, admin administrator");
+    if !made && *edition != wanted {
+        write!(
+            note,
+            " (kept from an earlier start, not made {wanted} again)"
+        )
+        .expect("writing to a String does not fail");
+    }
+    note
+}
+
+fn key_note(app: &App) -> String {
+    if sample::holds_public_key(app) {
+        return format!("{} (public: a sample that everyone knows)", sample::KEY);
+    }
+    "its own, not the public sample key".to_owned()
+}
+
+fn token_note(opened: &run::Opened) -> String {
+    let place = match opened.config.operator_token {
+        Some(_) => opened.config.sources.operator_token.to_string(),
+        None => data_dir::token_path(&opened.config.data_dir)
+            .display()
+            .to_string(),
+    };
+    format!("{place} (opens the operator API)")
+}
+
+fn invitation(app: &App, public_addr: SocketAddr, now: UnixSeconds) -> String {
+    let base = run::reachable(public_addr);
+    let curl = sample::curl(app, &base, now.0);
+    format!("Import two accounts, the second one twice; the last entry wins:\n\n{curl}\n")
+}

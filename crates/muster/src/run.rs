@@ -1,0 +1,212 @@
+//! A server from its start to its end; what `dev` and `serve` share.
+//!
+//! Start: log, data directory, store, operator token, addresses, then the lines that others wait
+//! for. End: the server answers what is in progress, the store makes durable what it accepted.
+
+use std::{
+    fmt::Write as _, net::IpAddr, net::SocketAddr, process::ExitCode, sync::Arc, time::Instant,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use muster_accounts::AccountStore as _;
+use muster_server::{BindError, Clock, Server, Settings, bind};
+use muster_store_local::LocalStore;
+use tracing::{error, info, warn};
+
+use crate::{
+    config::{Config, Loaded},
+    data_dir, log, open_files, out, sample,
+    signals::StopSignals,
+};
+
+/// The store stopped by itself; a supervisor is to start muster again.
+const STORE_STOPPED: u8 = 70;
+
+#[derive(Args)]
+pub(crate) struct SampleKeyArg {
+    /// Listen beyond this machine although an app has the public sample key, with which anyone can
+    /// sign.
+    #[arg(long)]
+    allow_public_sample_key: bool,
+}
+
+/// A server about to start: its settings are judged, its store is open.
+pub(crate) struct Opened {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<LocalStore>,
+    /// Whether this start made the data directory.
+    pub(crate) new_data_dir: bool,
+}
+
+/// What a command says once its server has its addresses.
+pub(crate) struct Greeting {
+    /// The rest of the first line.
+    pub(crate) title: String,
+    /// Lines below the addresses: a name of up to 14 characters, and a text.
+    pub(crate) notes: Vec<(&'static str, String)>,
+    /// What comes before the line that says `muster is ready`, given the address of the account API.
+    pub(crate) farewell: Option<Box<dyn FnOnce(SocketAddr) -> String>>,
+}
+
+/// Opens the store, lets the command `prepare` it and say something, and serves until told to stop.
+pub(crate) fn run(
+    loaded: Loaded,
+    sample_key: &SampleKeyArg,
+    prepare: impl AsyncFnOnce(&Opened) -> anyhow::Result<Greeting>,
+) -> anyhow::Result<ExitCode> {
+    log::start(&loaded.config.log);
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    let opened = open(loaded.config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the server")?;
+    let done = runtime.block_on(async {
+        let served = serve(&opened, sample_key, prepare).await;
+        end(&opened, served).await
+    });
+    // Nothing is left to wait for: the store is closed, and what was cut off is cut off.
+    runtime.shutdown_background();
+    done
+}
+
+fn open(config: Config) -> anyhow::Result<Opened> {
+    let dir = &config.data_dir;
+    let new_data_dir = data_dir::prepare(dir, &config.sources.data_dir)?;
+    let start = Instant::now();
+    let store = LocalStore::open(dir)?;
+    info!(
+        data_dir = %dir.display(),
+        accounts = store.stats().accounts,
+        took_ms = start.elapsed().as_millis(),
+        "the store is open"
+    );
+    Ok(Opened {
+        config,
+        store: Arc::new(store),
+        new_data_dir,
+    })
+}
+
+async fn serve(
+    opened: &Opened,
+    sample_key: &SampleKeyArg,
+    prepare: impl AsyncFnOnce(&Opened) -> anyhow::Result<Greeting>,
+) -> anyhow::Result<()> {
+    let signals = StopSignals::listen()?;
+    let greeting = prepare(opened).await?;
+    refuse_public_key(opened, sample_key).await?;
+    let server = bind_server(opened).await?;
+    greet(greeting, &server)?;
+    let stop = async {
+        tokio::select! {
+            () = signals.first() => {}
+            cause = opened.store.stopped() => error!(%cause, "the store takes no more writes"),
+        }
+    };
+    server.run(stop).await;
+    Ok(())
+}
+
+/// Closes the store whatever came before, and decides the exit code.
+async fn end(opened: &Opened, served: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    let closed = opened.store.close().await;
+    served?;
+    if let Err(cause) = closed {
+        error!(
+            %cause,
+            exit_code = STORE_STOPPED,
+            "the store stopped by itself; what was acknowledged is kept, start muster again"
+        );
+        return Ok(STORE_STOPPED.into());
+    }
+    info!("muster has stopped; everything it accepted is on the disk");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// With the public sample key anyone who reaches the listener is an admin.
+async fn refuse_public_key(opened: &Opened, sample_key: &SampleKeyArg) -> anyhow::Result<()> {
+    let Config {
+        listen, sources, ..
+    } = &opened.config;
+    if listen.ip().is_loopback() || sample_key.allow_public_sample_key {
+        return Ok(());
+    }
+    let apps = opened.store.apps().await.context("cannot read the apps")?;
+    let Some(app) = apps.iter().find(|app| sample::holds_public_key(app)) else {
+        return Ok(());
+    };
+    let sdkappid = app.sdkappid;
+    bail!(
+        "listen = {listen} ({}) reaches beyond this machine, and the app {sdkappid} has the public \
+         sample key, with which anyone can sign. Give the app a key of its own (start on \
+         127.0.0.1, then `muster app rotate-key {sdkappid}`), or accept it with \
+         --allow-public-sample-key",
+        sources.listen
+    )
+}
+
+async fn bind_server(opened: &Opened) -> anyhow::Result<Server> {
+    let config = &opened.config;
+    let operator_token = match &config.operator_token {
+        Some(token) => token.clone(),
+        None => data_dir::token_or_new(&config.data_dir)?,
+    };
+    let mut limits = config.limits.clone();
+    limits.max_connections =
+        open_files::fit_connections(limits.max_connections, limits.max_operator_connections);
+    let settings = Settings {
+        listen: config.listen,
+        operator_listen: config.operator_listen,
+        operator_token,
+        rate_limits: config.rate_limits,
+        limits,
+    };
+    let bound = bind(settings, opened.store.clone(), Clock::system()).await;
+    bound.map_err(|error| {
+        let sources = &config.sources;
+        let setting = match &error {
+            BindError::Listen { address, .. } if *address == config.listen => {
+                format!("listen ({}): ", sources.listen)
+            }
+            BindError::Listen { .. } => format!("operator_listen ({}): ", sources.operator_listen),
+            BindError::Random(_) => String::new(),
+        };
+        // Its own text says all that its source says.
+        anyhow!("{setting}{error}")
+    })
+}
+
+/// The lines that people read and that scripts wait for: both addresses as bound, and at the end
+/// `muster is ready`.
+fn greet(greeting: Greeting, server: &Server) -> anyhow::Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!("muster {version}, {}\n\n", greeting.title);
+    let addresses = [
+        ("accounts API", format!("http://{}", server.public_addr())),
+        ("operator API", format!("http://{}", server.operator_addr())),
+    ];
+    for (name, note) in addresses.into_iter().chain(greeting.notes) {
+        writeln!(text, "  {name:<14} {note}").expect("writing to a String does not fail");
+    }
+    text.push('\n');
+    if let Some(farewell) = greeting.farewell {
+        text.push_str(&farewell(server.public_addr()));
+    }
+    text.push_str("muster is ready\n");
+    out::print(&text)
+}
+
+/// The URL under which this machine reaches a listener: "all addresses" is none to connect to.
+pub(crate) fn reachable(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+            SocketAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+        });
+    }
+    format!("http://{address}")
+}

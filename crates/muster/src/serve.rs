@@ -1,0 +1,46 @@
+//! `muster serve`: the server, in production.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::{
+    config, run,
+    settings_args::{ConfigArg, SettingsArgs},
+};
+
+/// Start the server.
+///
+/// Settings come from flags, over variables of the environment (MUSTER_LISTEN, …), over the
+/// configuration file, over defaults; `muster config print` shows the result. SIGTERM and SIGINT
+/// stop it in order: calls in progress are answered, and everything accepted is on the disk.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(flatten)]
+    sample_key: run::SampleKeyArg,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  muster serve --config /etc/muster/muster.toml
+  muster serve --listen 10.0.0.5:7080 --data-dir /var/lib/muster
+  MUSTER_LOG_FORMAT=json muster serve --set limits.max_connections=50000";
+
+impl Serve {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let file = self.config.file();
+        let loaded = config::load(self.settings.flags(), std::env::vars_os(), &file)?;
+        run::run(loaded, &self.sample_key, async |opened| {
+            Ok(run::Greeting {
+                title: format!("serving {}", opened.config.data_dir.display()),
+                notes: Vec::new(),
+                farewell: None,
+            })
+        })
+    }
+}
