@@ -1,0 +1,132 @@
+//! The way to the operator API of a server: where it listens, and the token that opens it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueHint};
+use muster_client::{
+    TransportError,
+    operator::{Operator, OperatorError},
+};
+use muster_server::OperatorToken;
+
+use crate::{
+    config::{self, Config, Flags},
+    data_dir, run,
+    settings_args::ConfigArg,
+};
+
+#[derive(Args)]
+#[command(next_help_heading = "Finding the server")]
+pub(super) struct ConnectionArgs {
+    /// The server's operator listener [default: from the settings, http://127.0.0.1:7081].
+    #[arg(long, global = true, value_name = "URL", env = "MUSTER_OPERATOR_URL")]
+    #[arg(value_hint = ValueHint::Url)]
+    operator_url: Option<String>,
+
+    /// A file that holds the operator token and nothing else.
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    operator_token_file: Option<PathBuf>,
+
+    /// The server's data directory, where the token is if no other is given
+    /// [default: ./muster-data].
+    #[arg(long, global = true, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
+    data_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// An operator client, and what an error needs to be of help.
+pub(super) struct Connection {
+    api: Operator,
+    url: String,
+    token_source: String,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl ConnectionArgs {
+    pub(super) fn operator(self) -> anyhow::Result<Connection> {
+        let mut flags = Flags::new();
+        if let Some(dir) = &self.data_dir {
+            flags.push(("--data-dir", config::setting("data_dir", &dir.display())));
+        }
+        let file = self.config.file();
+        let config = config::load(flags, std::env::vars_os(), &file)?.config;
+        let (token, token_source) = token(self.operator_token_file, &config)?;
+        let url = self
+            .operator_url
+            .filter(|url| !url.is_empty())
+            .unwrap_or_else(|| run::reachable(config.operator_listen));
+        let api = Operator::new(&url, token.as_str()).context("--operator-url")?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start")?;
+        Ok(Connection {
+            api,
+            url,
+            token_source,
+            runtime,
+        })
+    }
+}
+
+/// The token, and where it came from.
+fn token(file: Option<PathBuf>, config: &Config) -> anyhow::Result<(OperatorToken, String)> {
+    if let Some(path) = file {
+        let shown = path.display().to_string();
+        let token = data_dir::read_token(&path).context("--operator-token-file")?;
+        let token = token.with_context(|| format!("--operator-token-file: there is no {shown}"))?;
+        return Ok((token, shown));
+    }
+    if let Some(token) = &config.operator_token {
+        return Ok((token.clone(), config.sources.operator_token.to_string()));
+    }
+    let path = data_dir::token_path(&config.data_dir);
+    let shown = path.display().to_string();
+    let token = data_dir::read_token(&path)?.with_context(|| {
+        format!(
+            "there is no operator token: {shown} does not exist. Name the server's data directory \
+             with --data-dir, or give its token with --operator-token-file or \
+             MUSTER_OPERATOR_TOKEN"
+        )
+    })?;
+    Ok((token, shown))
+}
+
+impl Connection {
+    /// One call, with an error that says what to do.
+    pub(super) fn call<T>(
+        &self,
+        call: impl AsyncFnOnce(&Operator) -> Result<T, OperatorError>,
+    ) -> anyhow::Result<T> {
+        self.runtime
+            .block_on(call(&self.api))
+            .map_err(|error| self.advise(error))
+    }
+
+    fn advise(&self, error: OperatorError) -> anyhow::Error {
+        let Connection {
+            url, token_source, ..
+        } = self;
+        match error {
+            OperatorError::Transport(error @ TransportError::Connect { .. }) => {
+                let cause = anyhow!(error).root_cause().to_string();
+                anyhow!(
+                    "no muster server at {url} ({cause}); start one (`muster dev` or `muster \
+                     serve`), or say where it is with --operator-url"
+                )
+            }
+            OperatorError::Refused { status: 401, .. } => anyhow!(
+                "the server at {url} refuses the operator token from {token_source}; name the data \
+                 directory of that server with --data-dir, or, if it was started with a token of \
+                 its own, give the same one in MUSTER_OPERATOR_TOKEN"
+            ),
+            OperatorError::NotAnAnswer { .. } => {
+                anyhow!(error).context(format!("--operator-url {url}"))
+            }
+            other => anyhow!(other),
+        }
+    }
+}

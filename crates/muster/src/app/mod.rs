@@ -1,0 +1,184 @@
+//! `muster app`: the apps of a running server, through its operator API.
+
+mod connection;
+mod create;
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use muster_accounts::UserId;
+use muster_client::operator::{self, Operator};
+
+use crate::{out, secret_key_args::SecretKeyArgs};
+
+/// Make, show and change the apps of a running server.
+///
+/// The server is found by --operator-url, or by the settings (`operator_listen`) as `muster serve`
+/// reads them; the operator token by --operator-token-file, MUSTER_OPERATOR_TOKEN, the
+/// configuration file, or the file operator.token in the data directory.
+#[derive(Args)]
+#[command(after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct App {
+    #[command(flatten)]
+    connection: connection::ConnectionArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  muster app create --sdkappid 1400000001
+  muster app list
+  muster app admin add 1400000001 alice
+  muster app list --operator-url http://10.0.0.5:7081 --operator-token-file token";
+
+const ADMIN_EXAMPLES: &str = "\
+Examples:
+  muster app admin add 1400000001 alice
+  muster app admin remove 1400000001 alice";
+
+#[derive(Subcommand)]
+enum Command {
+    Create(create::Create),
+    /// List all apps.
+    #[command(
+        after_help = "Examples:\n  muster app list\n  muster app list --data-dir /var/lib/muster"
+    )]
+    List,
+    /// Show one app.
+    #[command(after_help = "Examples:\n  muster app show 1400000001")]
+    Show(AppNumber),
+    RotateKey(RotateKey),
+    /// Give or take the right to call the account API.
+    #[command(subcommand, arg_required_else_help = true, after_help = ADMIN_EXAMPLES)]
+    Admin(Admin),
+}
+
+#[derive(Args)]
+struct AppNumber {
+    /// The app's SDKAppID.
+    #[arg(value_name = "SDKAPPID", value_parser = clap::value_parser!(u32).range(1..))]
+    sdkappid: u32,
+}
+
+/// Give an app another secret key. What was signed with the one before is refused from then on.
+///
+/// Without a key of yours the server makes one, and it is shown this once.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  muster app rotate-key 1400000001
+  muster app rotate-key 1400000001 --secret-key-file new.key")]
+struct RotateKey {
+    #[command(flatten)]
+    app: AppNumber,
+    #[command(flatten)]
+    secret_key: SecretKeyArgs,
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Make a user an admin of the app, and import the user if there is no such account.
+    #[command(after_help = "Examples:\n  muster app admin add 1400000001 alice")]
+    Add(AdminUser),
+    /// Take an admin's role away; the account stays.
+    #[command(after_help = "Examples:\n  muster app admin remove 1400000001 alice")]
+    Remove(AdminUser),
+}
+
+#[derive(Args)]
+struct AdminUser {
+    #[command(flatten)]
+    app: AppNumber,
+    /// The user: 1 to 32 bytes of printable ASCII.
+    #[arg(value_name = "USERID", value_parser = UserId::parse)]
+    user_id: UserId,
+}
+
+impl App {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let App {
+            connection,
+            command,
+        } = self;
+        let operator = connection.operator()?;
+        let text = match command {
+            Command::Create(create) => create.run(&operator)?,
+            Command::List => list(&operator.call(Operator::apps)?),
+            Command::Show(AppNumber { sdkappid }) => {
+                shown(&operator.call(async |api| api.app(sdkappid).await)?)
+            }
+            Command::RotateKey(rotate) => {
+                let key = rotate.secret_key.flags()?;
+                let sdkappid = rotate.app.sdkappid;
+                let app =
+                    operator.call(async |api| api.rotate_key(sdkappid, key.as_ref()).await)?;
+                format!("The app {sdkappid} has another key.\n\n{}", shown(&app))
+            }
+            Command::Admin(Admin::Add(AdminUser { app, user_id })) => {
+                let sdkappid = app.sdkappid;
+                let user_id = user_id.as_str();
+                let app = operator.call(async |api| api.add_admin(sdkappid, user_id).await)?;
+                format!("{user_id} is an admin.\n\n{}", shown(&app))
+            }
+            Command::Admin(Admin::Remove(AdminUser { app, user_id })) => {
+                let sdkappid = app.sdkappid;
+                let user_id = user_id.as_str();
+                let app = operator.call(async |api| api.remove_admin(sdkappid, user_id).await)?;
+                format!("{user_id} is no admin any more.\n\n{}", shown(&app))
+            }
+        };
+        out::print(&text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn list(apps: &[operator::App]) -> String {
+    if apps.is_empty() {
+        return "There are no apps yet; `muster app create --sdkappid N` makes one.\n".to_owned();
+    }
+    let mut text = format!(
+        "{:<10}  {:<10}  {:>10}  {:>6}  {}\n",
+        "SDKAPPID", "EDITION", "ACCOUNTS", "ADMINS", "CREATED"
+    );
+    for app in apps {
+        let admins = app.admins.len();
+        let operator::App {
+            sdkappid,
+            edition,
+            accounts,
+            created_at,
+            ..
+        } = app;
+        writeln!(
+            text,
+            "{sdkappid:<10}  {edition:<10}  {accounts:>10}  {admins:>6}  {created_at}"
+        )
+        .expect("writing to a String does not fail");
+    }
+    text
+}
+
+fn shown(app: &operator::App) -> String {
+    let operator::App {
+        sdkappid,
+        edition,
+        admins,
+        accounts,
+        created_at,
+        ..
+    } = app;
+    let admins = admins.join(", ");
+    let mut text = format!(
+        "  sdkappid    {sdkappid}\n  edition     {edition}\n  admins      {admins}\n  \
+         accounts    {accounts}\n  created     {created_at}\n"
+    );
+    if let Some(key) = &app.secret_key {
+        let key = key.as_str();
+        write!(
+            text,
+            "  secret key  {key}\n\nKeep the secret key: it is not shown again.\n"
+        )
+        .expect("writing to a String does not fail");
+    }
+    text
+}
