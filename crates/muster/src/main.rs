@@ -1,1 +1,98 @@
-fn main() {}
+//! `muster`: an account server that speaks the account API of Tencent Cloud Live and Chat.
+//!
+//! The binary is thin: it reads flags and settings, opens the store, starts the server, and stops
+//! both in order. One file per command:
+//!
+//! - [`dev`], [`serve`]: the server; what they share is in [`run`].
+//! - [`config_print`]: the settings that count ([`config`], [`settings_args`]).
+//! - [`app`]: apps, through the operator API of a running server.
+//! - [`usersig`]: signing and explaining tokens, offline.
+//! - [`completions`].
+//!
+//! [`data_dir`] is what muster itself keeps in the data directory; the accounts there are the
+//! store's.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "the doc comments of flags are help texts for terminals"
+)]
+
+mod app;
+mod completions;
+mod config;
+mod config_print;
+mod data_dir;
+mod dev;
+mod log;
+mod open_files;
+mod out;
+mod run;
+mod sample;
+mod secret_key_args;
+mod serve;
+mod settings_args;
+mod signals;
+mod usersig;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An account server that speaks the account API of Tencent Cloud Live and Chat.
+#[derive(Parser)]
+#[command(name = "muster", version, after_help = HELP, max_term_width = 100)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const HELP: &str = "\
+Examples:
+  muster dev                       try it: an app, its key and a signed curl line, at once
+  muster serve --config muster.toml
+  muster app create --sdkappid 1400000001
+  muster usersig inspect TOKEN     why is this UserSig refused?
+
+Exit codes:
+  0   done
+  1   it failed; the last line on the standard error output says why
+  2   wrong usage
+  70  the store stopped by itself after a failed write; start muster again";
+
+#[derive(Subcommand)]
+enum Command {
+    Dev(dev::Dev),
+    Serve(serve::Serve),
+    /// The settings.
+    #[command(subcommand, arg_required_else_help = true, after_help = config_print::EXAMPLES)]
+    Config(ConfigCommand),
+    App(app::App),
+    /// Sign and explain UserSigs, offline.
+    #[command(subcommand, arg_required_else_help = true, after_help = usersig::EXAMPLES)]
+    Usersig(usersig::Usersig),
+    Completions(completions::Completions),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    Print(config_print::ConfigPrint),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Dev(dev) => dev.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Config(ConfigCommand::Print(print)) => print.run(),
+        Command::App(app) => app.run(),
+        Command::Usersig(usersig) => usersig.run(),
+        Command::Completions(completions) => completions.run(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
