@@ -18,7 +18,7 @@ pub(crate) struct SettingsArgs {
 
     /// Where to keep the accounts [default: ./muster-data].
     #[arg(long, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
-    data_dir: Option<PathBuf>,
+    data_dir: Option<String>,
 
     /// What to log: error, warn, info, debug, trace or off [default: info].
     #[arg(long, value_name = "LEVEL")]
@@ -51,8 +51,7 @@ impl SettingsArgs {
         );
         let operator_listen = self.operator_listen.map(|address| address.to_string());
         put("--operator-listen", "operator_listen", operator_listen);
-        let data_dir = self.data_dir.map(|dir| dir.to_string_lossy().into_owned());
-        put("--data-dir", "data_dir", data_dir);
+        put("--data-dir", "data_dir", self.data_dir);
         put("--log-level", "log.level", self.log_level);
         put("--log-format", "log.format", self.log_format);
         flags

@@ -31,7 +31,7 @@ pub(super) struct ConnectionArgs {
     /// The server's data directory, where the token is if no other is given
     /// [default: ./muster-data].
     #[arg(long, global = true, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
-    data_dir: Option<PathBuf>,
+    data_dir: Option<String>,
 
     #[command(flatten)]
     config: ConfigArg,
@@ -49,7 +49,7 @@ impl ConnectionArgs {
     pub(super) fn operator(self) -> anyhow::Result<Connection> {
         let mut flags = Flags::new();
         if let Some(dir) = &self.data_dir {
-            flags.push(("--data-dir", config::setting("data_dir", &dir.display())));
+            flags.push(("--data-dir", config::setting("data_dir", dir)));
         }
         let file = self.config.file();
         let config = config::load(flags, std::env::vars_os(), &file)?.config;
