@@ -1,4 +1,4 @@
-//! The value of a record in the keyspace `apps`: `u8` version (1), then JSON.
+//! The value of an app's record: `u8` version (1), then JSON.
 //!
 //! Apps are few and gain settings over time, so their records favour being readable and extensible
 //! over being small. They hold the app's secret keys: the data directory is for its owner only.

@@ -25,7 +25,7 @@ use muster_accounts::{
 
 use crate::{
     Tenant, Tenants, app_record,
-    layout::{account_key, app_key},
+    layout::Key,
     record,
     records::{Records, failed, is_of},
     writer::Work,
@@ -283,8 +283,11 @@ impl<'a> Group<'a> {
 
     fn stage_app(&mut self, app: &App) {
         let value = app_record::encode(app);
-        self.batch
-            .insert(&self.records.keyspaces.apps, app_key(app.sdkappid), value);
+        self.batch.insert(
+            &self.records.keyspace,
+            Key::App(app.sdkappid).to_bytes(),
+            value,
+        );
         self.touched_apps.insert(app.sdkappid);
     }
 
@@ -324,15 +327,15 @@ impl<'a> Group<'a> {
 
     /// Puts the record that stands in `self.value` under an id.
     fn put_record(&mut self, app: SdkAppId, internal_id: InternalId) {
-        let key = account_key(app, internal_id);
+        let key = Key::Account(app, internal_id).to_bytes();
         self.batch
-            .insert(&self.records.keyspaces.accounts, key, self.value.as_slice());
+            .insert(&self.records.keyspace, key, self.value.as_slice());
     }
 
     fn remove_record(&mut self, app: SdkAppId, internal_id: InternalId) {
         self.batch.remove(
-            &self.records.keyspaces.accounts,
-            account_key(app, internal_id),
+            &self.records.keyspace,
+            Key::Account(app, internal_id).to_bytes(),
         );
         self.set_pending(internal_id, Known::Nothing);
     }

@@ -1,55 +1,74 @@
-//! What lies on disk: every keyspace with its keys and values.
+//! What lies on disk: one keyspace, its keys and its values.
 //!
-//! All integers in keys are big-endian, so that byte order is number order. Every value begins with
-//! a version byte; a version that this program does not know is an error, never a guess.
+//! Integers in keys are big-endian, so that byte order is number order. Every value begins with a
+//! version byte; a version that this program does not know is an error, never a guess.
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use muster_accounts::{InternalId, SdkAppId};
 
-/// The keyspaces of one data directory.
-#[derive(Clone)]
-pub(crate) struct Keyspaces {
-    /// One record for each account, and for each deleted account that was not imported again.
+/// The name of the keyspace.
+///
+/// There is one only: fjall can drop a journal when *every* keyspace has written its part of it to a
+/// table, so a second one that is rarely written (such as one for apps) would keep all journals,
+/// and each start would replay them.
+pub(crate) const KEYSPACE: &str = "accounts";
+
+/// What a key stands for. An app and all of its accounts are one range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// An app.
     ///
-    /// - key: `u32` SDKAppID, `u64` internal id. Internal ids grow, so within an app writes append,
-    ///   tables hardly overlap, and one app is one range.
-    /// - value: [`crate::record`].
-    pub(crate) accounts: Keyspace,
-    /// One record for each app.
+    /// - key: `u32` SDKAppID, `u64` 0
+    /// - value: [`crate::app_record`]
+    App(SdkAppId),
+    /// An account, or a deleted account whose user was not imported again.
     ///
-    /// - key: `u32` SDKAppID
-    /// - value: [`crate::app_record`].
-    pub(crate) apps: Keyspace,
+    /// - key: `u32` SDKAppID, `u64` internal id. Internal ids grow, so within an app writes append
+    ///   and tables hardly overlap.
+    /// - value: [`crate::record`]
+    Account(SdkAppId, InternalId),
 }
 
-impl Keyspaces {
-    pub(crate) fn open(db: &Database) -> fjall::Result<Self> {
-        Ok(Self {
-            accounts: db.keyspace("accounts", KeyspaceCreateOptions::default)?,
-            apps: db.keyspace("apps", KeyspaceCreateOptions::default)?,
-        })
+impl Key {
+    pub(crate) fn to_bytes(self) -> [u8; 12] {
+        let (app, number) = match self {
+            Self::App(app) => (app, 0),
+            Self::Account(app, internal_id) => (app, internal_id.get()),
+        };
+        let mut bytes = [0; 12];
+        bytes[..4].copy_from_slice(&app.0.to_be_bytes());
+        bytes[4..].copy_from_slice(&number.to_be_bytes());
+        bytes
+    }
+
+    /// Takes a key apart; `None` if it is none of these.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let (app, number) = bytes.split_first_chunk::<4>()?;
+        let app = SdkAppId(u32::from_be_bytes(*app));
+        match u64::from_be_bytes(number.try_into().ok()?) {
+            0 => Some(Self::App(app)),
+            number => Some(Self::Account(app, InternalId::new(number)?)),
+        }
     }
 }
 
-/// The key of a record in `accounts`.
-pub(crate) fn account_key(app: SdkAppId, internal_id: InternalId) -> [u8; 12] {
-    let mut key = [0; 12];
-    key[..4].copy_from_slice(&app_key(app));
-    key[4..].copy_from_slice(&internal_id.get().to_be_bytes());
-    key
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Takes a key of `accounts` apart; `None` if it is no such key.
-pub(crate) fn parse_account_key(key: &[u8]) -> Option<(SdkAppId, InternalId)> {
-    let (app, internal_id) = key.split_first_chunk::<4>()?;
-    let internal_id = u64::from_be_bytes(internal_id.try_into().ok()?);
-    Some((
-        SdkAppId(u32::from_be_bytes(*app)),
-        InternalId::new(internal_id)?,
-    ))
-}
-
-/// The key of a record in `apps`, and the prefix of the app's keys in `accounts`.
-pub(crate) fn app_key(app: SdkAppId) -> [u8; 4] {
-    app.0.to_be_bytes()
+    /// The bytes of keys, so that no change of the code moves them unseen.
+    #[test]
+    fn keys_are_these_bytes_and_read_back() {
+        let app = SdkAppId(0x0102_0304);
+        let account = Key::Account(app, InternalId::FIRST);
+        assert_eq!(
+            Key::App(app).to_bytes(),
+            *b"\x01\x02\x03\x04\0\0\0\0\0\0\0\0"
+        );
+        assert_eq!(account.to_bytes(), *b"\x01\x02\x03\x04\x02\0\0\0\0\0\0\x01");
+        for key in [Key::App(app), account] {
+            assert_eq!(Key::parse(&key.to_bytes()), Some(key));
+        }
+        assert_eq!(Key::parse(b"\x01\x02\x03\x04\0\0\0\0\0\0\0\x07"), None);
+        assert_eq!(Key::parse(b"short"), None);
+    }
 }

@@ -57,6 +57,10 @@ use crate::{
 /// Requests that wait for the writer. One more waits at the door, until its caller gives up.
 const QUEUE_LIMIT: usize = 4096;
 
+/// How much journal may lie behind the tables before fjall writes tables to catch up. Its smallest
+/// setting: what is in the journal is replayed when the store is opened, some microseconds a record.
+const JOURNAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+
 /// The embedded [`AccountStore`].
 ///
 /// Dropping it, or [`LocalStore::close`], carries out what was accepted and then lets go of the

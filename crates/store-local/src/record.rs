@@ -1,4 +1,4 @@
-//! The value of a record in the keyspace `accounts`.
+//! The value of an account's record, and of a tombstone.
 //!
 //! ```text
 //! u8 version (1) · u8 kind · u8 length of user id · user id

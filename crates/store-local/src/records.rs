@@ -2,72 +2,73 @@
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
-use fjall::Database;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use muster_accounts::{Account, InternalId, SdkAppId, StoreError, UserId, rules::Known};
 
 use crate::{
     Tenant, Tenants, app_record,
     index::Index,
-    layout::{Keyspaces, account_key, app_key, parse_account_key},
+    layout::{KEYSPACE, Key},
     record::{self, RecordError},
 };
 
 /// The records on disk and the index over them.
 pub(crate) struct Records {
     pub(crate) db: Database,
-    pub(crate) keyspaces: Keyspaces,
+    pub(crate) keyspace: Keyspace,
     pub(crate) index: Index,
 }
 
 impl Records {
-    /// Opens the keyspaces, and rebuilds from them the index and what is counted.
+    /// Reads all records once, and rebuilds from them the index and what is counted.
     pub(crate) fn open(db: Database, hash_mask: u64) -> Result<(Self, Tenants), StoreError> {
-        let keyspaces = Keyspaces::open(&db).map_err(failed)?;
+        let keyspace = db
+            .keyspace(KEYSPACE, KeyspaceCreateOptions::default)
+            .map_err(failed)?;
         let index = Index::new(hash_mask);
-
-        let mut apps = BTreeMap::new();
-        for item in keyspaces.apps.iter() {
+        let mut tenants = Tenants {
+            apps: BTreeMap::new(),
+            last_id: None,
+        };
+        for item in keyspace.iter() {
             let (key, value) = item.into_inner().map_err(failed)?;
-            let number = key
-                .as_ref()
-                .try_into()
-                .map_err(|_| unreadable(&key, FOREIGN_KEY))?;
-            let sdkappid = SdkAppId(u32::from_be_bytes(number));
-            let app = app_record::decode(sdkappid, &value).map_err(|e| unreadable(&key, e))?;
-            apps.insert(
-                sdkappid,
-                Tenant {
-                    app: Arc::new(app),
-                    accounts: 0,
-                    counted: 0,
-                },
-            );
-        }
-
-        let mut last_id = None;
-        for item in keyspaces.accounts.iter() {
-            let (key, value) = item.into_inner().map_err(failed)?;
-            let (app, internal_id) =
-                parse_account_key(&key).ok_or_else(|| unreadable(&key, FOREIGN_KEY))?;
-            let head = record::decode_head(&value).map_err(|e| unreadable(&key, e))?;
-            index.insert(index.hash(app, &head.user_id), internal_id);
-            last_id = last_id.max(Some(internal_id));
-            let tenant = apps.get_mut(&app).ok_or_else(|| unreadable(&key, NO_APP))?;
-            if head.is_account {
-                tenant.accounts += 1;
-                tenant.counted += u64::from(!head.user_id.is_administrator());
+            match parse_key(&key)? {
+                Key::App(sdkappid) => {
+                    let app =
+                        app_record::decode(sdkappid, &value).map_err(|e| unreadable(&key, e))?;
+                    let tenant = Tenant {
+                        app: Arc::new(app),
+                        accounts: 0,
+                        counted: 0,
+                    };
+                    tenants.apps.insert(sdkappid, tenant);
+                }
+                Key::Account(app, internal_id) => {
+                    let head = record::decode_head(&value).map_err(|e| unreadable(&key, e))?;
+                    index.insert(index.hash(app, &head.user_id), internal_id);
+                    tenants.last_id = tenants.last_id.max(Some(internal_id));
+                    // The app's own record stands before those of its accounts.
+                    let tenant = tenants
+                        .apps
+                        .get_mut(&app)
+                        .ok_or_else(|| unreadable(&key, NO_APP))?;
+                    if head.is_account {
+                        tenant.accounts += 1;
+                        tenant.counted += u64::from(!head.user_id.is_administrator());
+                    }
+                }
             }
         }
-        if let Some(last_id) = last_id {
+        if let Some(last_id) = tenants.last_id {
             index.publish(last_id);
         }
         Ok((
             Self {
                 db,
-                keyspaces,
+                keyspace,
                 index,
             },
-            Tenants { apps, last_id },
+            tenants,
         ))
     }
 
@@ -92,8 +93,8 @@ impl Records {
     /// The record under an internal id. [`Known::Nothing`] if another app's account has that id, or
     /// if it was removed a moment ago.
     pub(crate) fn read(&self, app: SdkAppId, internal_id: InternalId) -> Result<Known, StoreError> {
-        let key = account_key(app, internal_id);
-        match self.keyspaces.accounts.get(key).map_err(failed)? {
+        let key = Key::Account(app, internal_id).to_bytes();
+        match self.keyspace.get(key).map_err(failed)? {
             Some(value) => record::decode(internal_id, &value).map_err(|e| unreadable(&key, e)),
             None => Ok(Known::Nothing),
         }
@@ -106,22 +107,22 @@ impl Records {
         after: Option<InternalId>,
         limit: usize,
     ) -> Result<Vec<Account>, StoreError> {
-        let from = match after {
-            Some(after) => Bound::Excluded(account_key(app, after).to_vec()),
-            None => Bound::Included(app_key(app).to_vec()),
-        };
+        let from = after
+            .map_or(Key::App(app), |after| Key::Account(app, after))
+            .to_bytes();
         let to = match app.0.checked_add(1) {
-            Some(next) => Bound::Excluded(app_key(SdkAppId(next)).to_vec()),
+            Some(next) => Bound::Excluded(Key::App(SdkAppId(next)).to_bytes()),
             None => Bound::Unbounded,
         };
         let mut accounts = Vec::new();
-        for item in self.keyspaces.accounts.range((from, to)) {
+        for item in self.keyspace.range((Bound::Excluded(from), to)) {
             if accounts.len() == limit {
                 break;
             }
             let (key, value) = item.into_inner().map_err(failed)?;
-            let (_, internal_id) =
-                parse_account_key(&key).ok_or_else(|| unreadable(&key, FOREIGN_KEY))?;
+            let Key::Account(_, internal_id) = parse_key(&key)? else {
+                return Err(unreadable(&key, FOREIGN_KEY));
+            };
             let known = record::decode(internal_id, &value).map_err(|e| unreadable(&key, e))?;
             if let Known::Account(account) = known {
                 accounts.push(account);
@@ -129,6 +130,10 @@ impl Records {
         }
         Ok(accounts)
     }
+}
+
+fn parse_key(key: &[u8]) -> Result<Key, StoreError> {
+    Key::parse(key).ok_or_else(|| unreadable(key, FOREIGN_KEY))
 }
 
 /// Whether a record is this user's, and not that of one who shares the hash.
