@@ -59,6 +59,13 @@ pub(crate) struct Committed<'a> {
     answers: Vec<Answer>,
 }
 
+/// A group that failed to commit. Nothing is known of it: some, all or none of its requests may be on
+/// disk, though each whole or not at all. Its callers wait until it is dropped.
+pub(crate) struct Uncommitted {
+    pub(crate) cause: StoreError,
+    _answers: Vec<Answer>,
+}
+
 impl<'a> Group<'a> {
     pub(crate) fn new(records: &'a Records, tenants: &'a mut Tenants) -> Self {
         Self {
@@ -131,10 +138,14 @@ impl<'a> Group<'a> {
         self.answers.push(answer);
     }
 
-    /// Makes the group durable, then visible. After an error nothing is known of it: some, all or
-    /// none may be on disk, though each request whole or not at all.
-    pub(crate) fn commit(self) -> Result<Committed<'a>, StoreError> {
-        self.batch.commit().map_err(failed)?;
+    /// Makes the group durable, then visible.
+    pub(crate) fn commit(self) -> Result<Committed<'a>, Uncommitted> {
+        if let Err(error) = self.batch.commit() {
+            return Err(Uncommitted {
+                cause: failed(error),
+                _answers: self.answers,
+            });
+        }
         if let Some(last_id) = self.tenants.last_id {
             self.records.index.publish(last_id);
         }

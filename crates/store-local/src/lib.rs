@@ -135,6 +135,7 @@ impl LocalStore {
             },
         };
         let db = fjall::Database::builder(dir.join("store"))
+            .max_journaling_size(JOURNAL_LIMIT_BYTES)
             .open()
             .map_err(engine_error)?;
         let (records, tenants) =
@@ -188,9 +189,7 @@ impl LocalStore {
     /// Hands work to the writer and waits for its answer.
     async fn write<T, R>(&self, work: impl FnOnce(Reply<T, R>) -> Work) -> Result<T, OpError<R>> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        self.shared.queued();
         if self.jobs.send(Queued::Work(work(reply))).await.is_err() {
-            self.shared.unqueued(1);
             return Err(self.shared.stopped_error().into());
         }
         // The writer drops a reply only when it has failed.
@@ -361,7 +360,26 @@ impl AccountStore for LocalStore {
     }
 
     fn stats(&self) -> StoreStats {
-        self.shared.stats()
+        let waiting = self.jobs.max_capacity() - self.jobs.capacity();
+        StoreStats {
+            waiting: waiting as u64,
+            ..self.shared.stats()
+        }
+    }
+}
+
+impl Drop for LocalStore {
+    fn drop(&mut self) {
+        // The writer ends when the last sender is gone and the queue is empty.
+        self.jobs = mpsc::channel(1).0;
+        let writer = self
+            .writer
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = writer.take() {
+            // If it panicked it has said so itself.
+            let _ = writer.join();
+        }
     }
 }
 

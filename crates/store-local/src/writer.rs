@@ -77,7 +77,6 @@ pub(crate) enum Work {
 pub(crate) struct Shared {
     apps: RwLock<BTreeMap<SdkAppId, Durable>>,
     failure: watch::Sender<Option<Arc<str>>>,
-    waiting: AtomicU64,
     accounts: AtomicU64,
     commits: AtomicU64,
     committed_requests: AtomicU64,
@@ -95,7 +94,6 @@ impl Shared {
         let shared = Self {
             apps: RwLock::default(),
             failure: watch::Sender::new(None),
-            waiting: AtomicU64::new(0),
             accounts: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             committed_requests: AtomicU64::new(0),
@@ -161,14 +159,6 @@ impl Shared {
         StoreError::Stopped(self.failure().unwrap_or_else(|| "it was closed".into()))
     }
 
-    pub(crate) fn queued(&self) {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn unqueued(&self, requests: u64) {
-        self.waiting.fetch_sub(requests, Ordering::Relaxed);
-    }
-
     fn committed(&self, requests: usize, records: usize, began: Instant) {
         let time_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.commits.fetch_add(1, Ordering::Relaxed);
@@ -179,10 +169,11 @@ impl Shared {
         self.commit_time_us.fetch_add(time_us, Ordering::Relaxed);
     }
 
+    /// All but how many requests wait, which the queue knows.
     pub(crate) fn stats(&self) -> StoreStats {
         StoreStats {
+            waiting: 0,
             accounts: self.accounts.load(Ordering::Relaxed),
-            waiting: self.waiting.load(Ordering::Relaxed),
             commits: self.commits.load(Ordering::Relaxed),
             committed_requests: self.committed_requests.load(Ordering::Relaxed),
             committed_records: self.committed_records.load(Ordering::Relaxed),
@@ -238,7 +229,6 @@ fn run(
                 }
             }
         }
-        shared.unqueued(requests as u64);
         let written = group.records();
         match group.commit() {
             Ok(durable) => {
@@ -248,11 +238,14 @@ fn run(
                 }
                 durable.answer();
             }
-            Err(error) => {
-                let cause = format!("a commit failed, so what is on disk is unknown: {error}");
+            Err(uncommitted) => {
+                let cause = format!(
+                    "a commit failed, so what is on disk is unknown: {}",
+                    uncommitted.cause
+                );
                 tracing::error!(cause, "the store has stopped; start muster again to go on");
                 shared.stop(&cause);
-                // Dropping the queue drops every reply, and with it answers the callers.
+                // With the group and the queue, every reply goes, and that answers the callers.
                 return;
             }
         }

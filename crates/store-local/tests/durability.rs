@@ -173,6 +173,21 @@ async fn a_closed_store_carries_out_what_it_took_and_takes_no_more() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_store_lets_go_of_its_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open_with_app(dir.path()).await;
+    for round in 0..10 {
+        store
+            .import(APP, request(&[&format!("user{round}")], None), NOW)
+            .await
+            .unwrap();
+        drop(store);
+        store = LocalStore::open(dir.path()).unwrap();
+    }
+    assert_eq!(store.count(APP).await.unwrap(), 11);
+}
+
 /// Changes the records behind the store's back.
 fn tamper(dir: &Path, change: impl Fn(&[u8], &mut Vec<u8>)) {
     let db = fjall::Database::builder(dir.join("store")).open().unwrap();
