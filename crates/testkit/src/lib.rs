@@ -10,6 +10,9 @@
 //! # }
 //! ```
 
+mod captured;
+pub mod http;
+
 use std::{
     fs::File,
     io::{BufRead, BufReader},
@@ -21,6 +24,8 @@ use std::{
 };
 
 use muster_usersig::{Claims, SecretKey, sign};
+
+pub use captured::{Captured, captured};
 
 /// The app that `muster dev` makes.
 pub const SDKAPPID: u32 = 1_400_000_000;
@@ -237,11 +242,20 @@ impl Muster {
 
     /// Sends a signal, as `kill -TERM` does.
     pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.child.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
-        let pid = pid.expect("a child has a process id");
-        rustix::process::kill_process(pid, signal).expect("an own child can be signalled");
+        rustix::process::kill_process(self.child_pid(), signal)
+            .expect("an own child can be signalled");
+    }
+
+    /// Lets no file of it grow beyond this size from now on, as a full disk would. Writing more fails
+    /// if it was started with SIGXFSZ ignored, and kills it otherwise.
+    pub fn limit_file_size(&self, limit_bytes: u64) {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        let limit = Rlimit {
+            current: Some(limit_bytes),
+            maximum: None,
+        };
+        prlimit(Some(self.child_pid()), Resource::Fsize, limit)
+            .expect("limits of an own child can be set");
     }
 
     /// Asks it to end with SIGTERM and waits until it has.
@@ -271,6 +285,13 @@ impl Muster {
             );
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn child_pid(&self) -> rustix::process::Pid {
+        i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .expect("a child has a process id")
     }
 
     fn printed_url(&self, label: &str) -> String {
