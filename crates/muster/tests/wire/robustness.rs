@@ -1,6 +1,6 @@
 //! What a server must outlive: requests that stop in the middle, and bytes that mean nothing.
 
-use muster_testkit::http::{chunked, request};
+use muster_testkit::http::{Connection, chunked, request};
 
 use crate::{
     connections::import,
@@ -237,7 +237,7 @@ fn random_bytes() {
     .collect();
 
     serving_with(
-        // At info the log shows unknown paths as they come, and here some hold a part of the query.
+        // At info the log shows unknown paths, where chance puts pieces of the UserSig.
         |launch| {
             launch
                 .arg("--no-rate-limits")
@@ -256,10 +256,12 @@ fn random_bytes() {
                     let whole = random.choice(&good).unwrap();
                     spoiled(whole, &mut random)
                 };
-                let mut peer = server.connect();
-                peer.try_send(&bytes);
-                peer.finish_sending();
-                for answer in peer.answers_to_the_end() {
+                // Answers show some of what was sent, so they are not looked through for secrets here.
+                let mut connection = Connection::open(server.muster().accounts_url());
+                // The server may have closed the connection before all was sent.
+                let _ = connection.try_send(&bytes);
+                connection.finish_sending();
+                while let Ok(Some(answer)) = connection.try_answer() {
                     let is_known = [100, 200, 400, 414, 431].contains(&answer.status);
                     assert!(is_known, "{answer:?} to {}", bytes.escape_ascii());
                     if answer.status == 200 {
