@@ -17,7 +17,10 @@ pub(crate) fn start(log: &Log) {
     let filter = EnvFilter::try_new(level).expect("the level was judged with the settings");
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        // A line that cannot be written is lost. The default complains on the standard error output,
+        // which is what cannot be written, and panics over that.
+        .log_internal_errors(false);
     if log.json {
         builder.json().flatten_event(true).init();
     } else {

@@ -26,6 +26,7 @@ use crate::{
         TooManyFailedChecks, UnknownApp, UnknownCommand, UserSigExpired, UserSigIdentifier,
         UserSigIllegal, UserSigKey, UserSigKicked, UserSigMissing, UserSigSdkAppId, ValueTooLong,
     },
+    request_line::shown_path,
 };
 
 /// The answer FAIL: a code and what it says to the caller.
@@ -48,7 +49,7 @@ impl Failure {
     pub(crate) fn unknown_command(path: &str) -> Self {
         Self::new(
             UnknownCommand,
-            format!("Unknown service or command \"{}\".", Cut(path)),
+            format!("Unknown service or command \"{}\".", Cut(shown_path(path))),
         )
     }
 

@@ -56,4 +56,4 @@ pub use code::{ErrorCode, Retry};
 pub use command::{Command, Service};
 pub use failure::Failure;
 pub use request::Request;
-pub use request_line::{Call, RefusedCall, parse_call};
+pub use request_line::{Call, RefusedCall, parse_call, shown_path};

@@ -135,3 +135,18 @@ impl fmt::Debug for Call<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// The path of a request as far as it may be shown, in an answer or in a log.
+///
+/// A client that escapes or forgets the `?` puts its query into the path, and with it the UserSig,
+/// which nobody is to see (wire §2). No command's path has a character of a query.
+///
+/// ```
+/// assert_eq!(muster_wire::shown_path("/v4/openim/kick%3Fusersig=eJw9"), "/v4/openim/kick");
+/// ```
+pub fn shown_path(path: &str) -> &str {
+    let query_at = path.find(['?', '&', '=', ';']);
+    let escaped_at = path.find("%3F").or_else(|| path.find("%3f"));
+    let end = [query_at, escaped_at].into_iter().flatten().min();
+    &path[..end.unwrap_or(path.len())]
+}

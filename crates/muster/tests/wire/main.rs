@@ -21,6 +21,7 @@ mod checks;
 mod connections;
 mod full_disk;
 mod imports;
+mod log;
 mod order;
 mod profiles;
 mod rates;

@@ -26,7 +26,7 @@ use hyper::{
     http::request::Parts,
 };
 use muster_accounts::{AccountStore, SdkAppId, StoreError, UnixSeconds};
-use muster_wire::{Command, ErrorCode, Failure, Service, failure_body, parse_call};
+use muster_wire::{Command, ErrorCode, Failure, Service, failure_body, parse_call, shown_path};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info};
 
@@ -284,7 +284,10 @@ impl Shared {
             }
             Err(CutOff) => None,
         };
-        let path = record.command.is_none().then(|| LogText(head.uri.path()));
+        let path = record
+            .command
+            .is_none()
+            .then(|| LogText(shown_path(head.uri.path())));
         info!(
             target: "muster::request",
             request_id = %record.request_id,

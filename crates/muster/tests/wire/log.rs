@@ -1,0 +1,48 @@
+//! The log: it shows no secret, and no call depends on it.
+
+use muster_testkit::{Launch, SDKAPPID, http::request, usersig};
+
+use crate::server::{Server, assert_protocol_headers, serving};
+
+/// A client that escapes the `?`, or forgets it, puts the query into the path. The answer shows 64
+/// characters of the path, the log 128: no UserSig may be among them.
+#[test]
+fn a_query_in_the_path_is_not_shown() {
+    let usersig = usersig("administrator");
+    serving(|server| {
+        let mut peer = server.connect();
+        for order in [
+            format!("sdkappid={SDKAPPID}&identifier=administrator&usersig={usersig}"),
+            format!("usersig={usersig}&identifier=administrator&sdkappid={SDKAPPID}"),
+        ] {
+            for mark in ["%3F", "&", ";"] {
+                let target = format!("/v4/im_open_login_svc/kick{mark}{order}");
+                peer.send(request("POST", &target, &[], b"{}"));
+                let answer = peer.answer();
+                assert_protocol_headers(&answer);
+                assert!(answer.text().contains("60009"), "{}", answer.text());
+            }
+        }
+    });
+}
+
+/// A log that cannot be written is no reason not to answer.
+#[test]
+fn no_room_for_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"trap '' XFSZ; exec "$@""#;
+    let data_dir = dir.path().join("data");
+    let launch = Launch::dev_in_shell(env!("CARGO_BIN_EXE_muster"), &data_dir, script);
+    let server = Server::start(launch);
+    server.muster().limit_file_size(0);
+    for _ in 0..3 {
+        assert_eq!(
+            server.call(
+                "im_open_login_svc/account_check",
+                r#"{"CheckItem":[{"UserID":"nobody"}]}"#
+            ),
+            r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","ResultItem":[{"UserID":"nobody","ResultCode":0,"ResultInfo":"","AccountStatus":"NotImported"}]}"#
+        );
+    }
+    server.end();
+}
