@@ -215,8 +215,9 @@ pub struct NewApp<'a> {
     pub secret_key: Option<&'a SecretKey>,
 }
 
-/// An app as the operator sees it. `Debug` never shows a key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// An app as the operator sees it. `Debug` never shows a key; serialized, it is what the server sent,
+/// with the key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct App {
     /// The app's number.
     pub sdkappid: u32,
@@ -232,6 +233,7 @@ pub struct App {
     pub created_at: String,
     /// The key that the server made in this very call.
     #[serde(default, deserialize_with = "secret_key")]
+    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub secret_key: Option<SecretKey>,
 }
 
@@ -348,6 +350,11 @@ struct ErrorBody {
 struct ErrorObject {
     code: String,
     message: String,
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+fn as_text<S: serde::Serializer>(key: &Option<SecretKey>, to: S) -> Result<S::Ok, S::Error> {
+    key.as_ref().map(SecretKey::as_str).serialize(to)
 }
 
 fn secret_key<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SecretKey>, D::Error> {

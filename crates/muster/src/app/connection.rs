@@ -119,9 +119,9 @@ impl Connection {
                 )
             }
             OperatorError::Refused { status: 401, .. } => anyhow!(
-                "the server at {url} refuses the operator token from {token_source}; name the data \
-                 directory of that server with --data-dir, or, if it was started with a token of \
-                 its own, give the same one in MUSTER_OPERATOR_TOKEN"
+                "the server at {url} refuses the operator token from {token_source}; give the \
+                 server's own with --operator-token-file (unless it was told another, it is \
+                 operator.token in the server's data directory)"
             ),
             OperatorError::NotAnAnswer { .. } => {
                 anyhow!(error).context(format!("--operator-url {url}"))

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use muster_accounts::Edition;
-use muster_client::operator::NewApp;
+use muster_client::operator::{App, NewApp};
 
-use super::{connection::Connection, shown};
+use super::{connection::Connection, warn_of_public_key};
 use crate::{dev, secret_key_args::SecretKeyArgs};
 
 /// Make an app, with the admin `administrator`.
@@ -13,7 +13,8 @@ use crate::{dev, secret_key_args::SecretKeyArgs};
 #[derive(Args)]
 #[command(after_help = "Examples:
   muster app create --sdkappid 1400000001
-  muster app create --sdkappid 1400000001 --edition pro --secret-key-file app.key")]
+  muster app create --sdkappid 1400000001 --edition pro --secret-key-file app.key
+  muster app create --sdkappid 1400000001 --json | jq -r .secret_key > app.key")]
 pub(super) struct Create {
     /// The number the app is to have.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -28,18 +29,15 @@ pub(super) struct Create {
 }
 
 impl Create {
-    pub(super) fn run(&self, operator: &Connection) -> anyhow::Result<String> {
+    pub(super) fn run(&self, operator: &Connection) -> anyhow::Result<(String, App)> {
         let key = self.secret_key.flags()?;
+        warn_of_public_key(key.as_ref());
         let new = NewApp {
             sdkappid: self.sdkappid,
             edition: Some(self.edition.name()),
             secret_key: key.as_ref(),
         };
         let app = operator.call(async |api| api.create_app(&new).await)?;
-        Ok(format!(
-            "The app {} is made.\n\n{}",
-            self.sdkappid,
-            shown(&app)
-        ))
+        Ok((format!("The app {} is made.\n\n", self.sdkappid), app))
     }
 }

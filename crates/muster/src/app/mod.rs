@@ -5,11 +5,15 @@ mod create;
 
 use std::{fmt::Write as _, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use muster_accounts::UserId;
-use muster_client::operator::{self, Operator};
+use muster_client::{
+    SecretKey,
+    operator::{self, Operator},
+};
 
-use crate::{out, secret_key_args::SecretKeyArgs};
+use crate::{out, sample, secret_key_args::SecretKeyArgs};
 
 /// Make, show and change the apps of a running server.
 ///
@@ -21,6 +25,11 @@ use crate::{out, secret_key_args::SecretKeyArgs};
 pub(crate) struct App {
     #[command(flatten)]
     connection: connection::ConnectionArgs,
+
+    /// Print one JSON document, the operator API's own, instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -28,7 +37,7 @@ pub(crate) struct App {
 const EXAMPLES: &str = "\
 Examples:
   muster app create --sdkappid 1400000001
-  muster app list
+  muster app list --json
   muster app admin add 1400000001 alice
   muster app list --operator-url http://10.0.0.5:7081 --operator-token-file token";
 
@@ -98,37 +107,64 @@ impl App {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let App {
             connection,
+            json,
             command,
         } = self;
         let operator = connection.operator()?;
-        let text = match command {
+        // What to say above the app, and the app.
+        let (done, app) = match command {
+            Command::List => {
+                let apps = operator.call(Operator::apps)?;
+                let text = if json {
+                    format!("{}\n", serde_json::json!({ "apps": apps }))
+                } else {
+                    list(&apps)
+                };
+                out::print(&text)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             Command::Create(create) => create.run(&operator)?,
-            Command::List => list(&operator.call(Operator::apps)?),
             Command::Show(AppNumber { sdkappid }) => {
-                shown(&operator.call(async |api| api.app(sdkappid).await)?)
+                let app = operator.call(async |api| api.app(sdkappid).await)?;
+                (String::new(), app)
             }
             Command::RotateKey(rotate) => {
                 let key = rotate.secret_key.flags()?;
+                warn_of_public_key(key.as_ref());
                 let sdkappid = rotate.app.sdkappid;
                 let app =
                     operator.call(async |api| api.rotate_key(sdkappid, key.as_ref()).await)?;
-                format!("The app {sdkappid} has another key.\n\n{}", shown(&app))
+                (format!("The app {sdkappid} has another key.\n\n"), app)
             }
             Command::Admin(Admin::Add(AdminUser { app, user_id })) => {
                 let sdkappid = app.sdkappid;
                 let user_id = user_id.as_str();
                 let app = operator.call(async |api| api.add_admin(sdkappid, user_id).await)?;
-                format!("{user_id} is an admin.\n\n{}", shown(&app))
+                (format!("{user_id} is an admin.\n\n"), app)
             }
             Command::Admin(Admin::Remove(AdminUser { app, user_id })) => {
                 let sdkappid = app.sdkappid;
                 let user_id = user_id.as_str();
                 let app = operator.call(async |api| api.remove_admin(sdkappid, user_id).await)?;
-                format!("{user_id} is no admin any more.\n\n{}", shown(&app))
+                (format!("{user_id} is no admin any more.\n\n"), app)
             }
         };
-        out::print(&text)?;
+        if json {
+            let document = serde_json::to_string(&app).context("cannot write JSON")?;
+            out::print(&format!("{document}\n"))?;
+        } else {
+            out::print(&format!("{done}{}", shown(&app)))?;
+        }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn warn_of_public_key(key: Option<&SecretKey>) {
+    if key.is_some_and(|key| *key == sample::key()) {
+        eprintln!(
+            "warning: this is the public sample key, with which anyone can sign; the server will \
+             not start beyond loopback with it unless --allow-public-sample-key is given"
+        );
     }
 }
 
