@@ -16,6 +16,9 @@ pub(crate) const DEFAULTS: &str = include_str!("../config.default.toml");
 /// The one setting that is never shown.
 pub(crate) const SECRET: &str = "operator_token";
 
+/// What is shown in its place.
+pub(crate) const MASK: &str = "***";
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -236,7 +239,7 @@ impl Layers {
         };
         if !self.text(SECRET).is_empty() {
             let key = SECRET.to_owned();
-            let value = "***".into();
+            let value = MASK.into();
             shown.put(Setting { key, value }, Source::Default);
         }
         for (key, source) in &self.sources {

@@ -17,7 +17,7 @@ use anyhow::{Context as _, bail, ensure};
 use muster_server::{Limits, OperatorToken};
 use tracing_subscriber::EnvFilter;
 
-use self::layers::{Layers, SECRET, variable};
+use self::layers::{Layers, MASK, SECRET, variable};
 pub(crate) use self::layers::{Setting, Source};
 
 /// Read if `--config` names no other file, and if it is there.
@@ -183,6 +183,10 @@ fn judge(layers: &Layers) -> anyhow::Result<Config> {
         })?,
         operator_token: judged(layers, SECRET, |text| match text {
             "" => Ok(None),
+            MASK => bail!(
+                "{MASK:?} is what `muster config print` shows instead of the token; write the \
+                 token itself, or leave it empty"
+            ),
             text => Ok(Some(OperatorToken::new(text.to_owned())?)),
         })?,
         rate_limits: layers.boolean("rate_limits"),
