@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use muster_server::OperatorToken;
+use rustix::fs::Access;
 use tracing::warn;
 
 use crate::config::Source;
@@ -19,12 +20,18 @@ use crate::config::Source;
 /// `source` is where its name came from, for errors.
 pub(crate) fn prepare(dir: &Path, source: &Source) -> anyhow::Result<bool> {
     let shown = dir.display();
+    let cannot_use = || {
+        let named_by = named_by(source);
+        format!("cannot use the data directory {shown} ({named_by})")
+    };
     match fs::metadata(dir) {
         Ok(found) if !found.is_dir() => bail!(
             "the data directory {shown} is a file; name a directory ({})",
             named_by(source)
         ),
         Ok(found) => {
+            let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+            rustix::fs::access(dir, access).with_context(cannot_use)?;
             let mode = found.permissions().mode() & 0o777;
             if mode & 0o077 != 0 {
                 warn!(
@@ -45,13 +52,13 @@ pub(crate) fn prepare(dir: &Path, source: &Source) -> anyhow::Result<bool> {
             })?;
             Ok(true)
         }
-        Err(error) => Err(error).with_context(|| {
-            format!(
-                "cannot use the data directory {shown} ({})",
-                named_by(source)
-            )
-        }),
+        Err(error) => Err(error).with_context(cannot_use),
     }
+}
+
+/// Whether nothing is there yet: no directory, or an empty one.
+pub(crate) fn is_new(dir: &Path) -> bool {
+    fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none())
 }
 
 fn named_by(source: &Source) -> String {

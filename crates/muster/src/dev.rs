@@ -1,10 +1,10 @@
 //! `muster dev`: the stand-in. No configuration, an app ready, one command to see it work.
 
-use std::{fmt::Write as _, net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser as _};
-use muster_accounts::{AccountStore, App, Edition, NewApp, UnixSeconds};
+use muster_accounts::{AccountStore as _, App, Edition, NewApp, UnixSeconds};
 use muster_server::Clock;
 use tracing::warn;
 
@@ -54,12 +54,22 @@ pub(crate) fn edition() -> impl clap::builder::TypedValueParser<Value = Edition>
 
 impl Dev {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let mut flags = self.settings.flags();
-        if self.no_rate_limits {
+        let Dev {
+            settings,
+            edition,
+            no_rate_limits,
+            sample_key,
+        } = self;
+        let mut flags = settings.flags();
+        if no_rate_limits {
             flags.push(("--no-rate-limits", config::setting("rate_limits", &false)));
         }
         let loaded = config::load(flags, std::env::vars_os(), &File::None)?;
-        run::run(loaded, &self.sample_key, async move |opened| {
+        if data_dir::is_new(&loaded.config.data_dir) {
+            // Before anything is written: the app would be made with the key.
+            run::refuse_public_key(&loaded.config, &sample_key, sample::SDKAPPID)?;
+        }
+        run::run(loaded, &sample_key, async |opened| {
             if !opened.config.operator_listen.ip().is_loopback() {
                 warn!(
                     operator_listen = %opened.config.operator_listen,
@@ -67,14 +77,15 @@ impl Dev {
                 );
             }
             let now = Clock::system().now();
-            let (app, made) = app(opened.store.as_ref(), self.edition, now).await?;
-            let mut notes = vec![("data", data(opened))];
-            notes.push(("app", app_note(&app, made, self.edition)));
-            notes.push(("secret key", key_note(&app)));
-            notes.push(("token", token_note(opened)));
+            let (app, made) = app(opened, edition, &sample_key, now).await?;
             Ok(run::Greeting {
                 title: "the stand-in for the account API of Tencent Cloud Live and Chat".to_owned(),
-                notes,
+                notes: vec![
+                    ("data", data(opened)),
+                    ("app", app_note(&app, made, edition)),
+                    ("secret key", key_note(&app)),
+                    ("operator token", run::token_note(opened)),
+                ],
                 farewell: Some(Box::new(move |public_addr| {
                     invitation(&app, public_addr, now)
                 })),
@@ -85,27 +96,24 @@ impl Dev {
 
 /// The app as it is, or made. Returns whether it was made.
 async fn app(
-    store: &dyn AccountStore,
+    opened: &run::Opened,
     edition: Edition,
+    sample_key: &run::SampleKeyArg,
     now: UnixSeconds,
 ) -> anyhow::Result<(Arc<App>, bool)> {
-    if let Some(app) = store
-        .app(sample::SDKAPPID)
-        .await
-        .context("cannot read the app")?
-    {
+    let store = &opened.store;
+    let found = store.app(sample::SDKAPPID).await;
+    if let Some(app) = found.context("cannot read the app")? {
         return Ok((app, false));
     }
+    run::refuse_public_key(&opened.config, sample_key, sample::SDKAPPID)?;
     let new = NewApp {
         sdkappid: sample::SDKAPPID,
         edition,
         key: sample::key(),
     };
-    let app = store
-        .create_app(new, now)
-        .await
-        .context("cannot make the app")?;
-    Ok((app, true))
+    let made = store.create_app(new, now).await;
+    Ok((made.context("cannot make the app")?, true))
 }
 
 fn data(opened: &run::Opened) -> String {
@@ -114,7 +122,7 @@ fn data(opened: &run::Opened) -> String {
     if opened.new_data_dir {
         return format!("{dir} (new)");
     }
-    format!("{dir} ({accounts} accounts)")
+    format!("{dir} (kept from before, accounts: {accounts})")
 }
 
 fn app_note(app: &App, made: bool, wanted: Edition) -> String {
@@ -123,11 +131,7 @@ fn app_note(app: &App, made: bool, wanted: Edition) -> String {
     } = app;
     let mut note = format!("SDKAppID {sdkappid}, edition {edition}, admin administrator");
     if !made && *edition != wanted {
-        write!(
-            note,
-            " (kept from an earlier start, not made {wanted} again)"
-        )
-        .expect("writing to a String does not fail");
+        note.push_str(" (chosen when the app was made; --edition counts only then)");
     }
     note
 }
@@ -137,16 +141,6 @@ fn key_note(app: &App) -> String {
         return format!("{} (public: a sample that everyone knows)", sample::KEY);
     }
     "its own, not the public sample key".to_owned()
-}
-
-fn token_note(opened: &run::Opened) -> String {
-    let place = match opened.config.operator_token {
-        Some(_) => opened.config.sources.operator_token.to_string(),
-        None => data_dir::token_path(&opened.config.data_dir)
-            .display()
-            .to_string(),
-    };
-    format!("{place} (opens the operator API)")
 }
 
 fn invitation(app: &App, public_addr: SocketAddr, now: UnixSeconds) -> String {

@@ -9,13 +9,13 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use muster_accounts::AccountStore as _;
+use muster_accounts::{AccountStore as _, SdkAppId};
 use muster_server::{BindError, Clock, Server, Settings, bind};
 use muster_store_local::LocalStore;
 use tracing::{error, info, warn};
 
 use crate::{
-    config::{Config, Loaded},
+    config::{Config, Loaded, Source},
     data_dir, log, open_files, out, sample,
     signals::StopSignals,
 };
@@ -77,7 +77,8 @@ fn open(config: Config) -> anyhow::Result<Opened> {
     let dir = &config.data_dir;
     let new_data_dir = data_dir::prepare(dir, &config.sources.data_dir)?;
     let start = Instant::now();
-    let store = LocalStore::open(dir)?;
+    let opened = LocalStore::open(dir);
+    let store = opened.with_context(|| format!("data_dir ({})", config.sources.data_dir))?;
     info!(
         data_dir = %dir.display(),
         accounts = store.stats().accounts,
@@ -98,13 +99,14 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let signals = StopSignals::listen()?;
     let greeting = prepare(opened).await?;
-    refuse_public_key(opened, sample_key).await?;
+    refuse_public_keys(opened, sample_key).await?;
     let server = bind_server(opened).await?;
     greet(greeting, &server)?;
     let stop = async {
         tokio::select! {
             () = signals.first() => {}
-            cause = opened.store.stopped() => error!(%cause, "the store takes no more writes"),
+            // The cause is in the log already, and once more at the end.
+            _ = opened.store.stopped() => info!("stopping, because the store has stopped"),
         }
     };
     server.run(stop).await;
@@ -127,19 +129,28 @@ async fn end(opened: &Opened, served: anyhow::Result<()>) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// With the public sample key anyone who reaches the listener is an admin.
-async fn refuse_public_key(opened: &Opened, sample_key: &SampleKeyArg) -> anyhow::Result<()> {
+/// Judges all apps there are, also one that was given the public sample key while the server ran.
+async fn refuse_public_keys(opened: &Opened, sample_key: &SampleKeyArg) -> anyhow::Result<()> {
+    let apps = opened.store.apps().await.context("cannot read the apps")?;
+    match apps.iter().find(|app| sample::holds_public_key(app)) {
+        Some(app) => refuse_public_key(&opened.config, sample_key, app.sdkappid),
+        None => Ok(()),
+    }
+}
+
+/// With the public sample key, which this app has or is about to get, anyone who reaches the
+/// listener is an admin.
+pub(crate) fn refuse_public_key(
+    config: &Config,
+    sample_key: &SampleKeyArg,
+    sdkappid: SdkAppId,
+) -> anyhow::Result<()> {
     let Config {
         listen, sources, ..
-    } = &opened.config;
+    } = config;
     if listen.ip().is_loopback() || sample_key.allow_public_sample_key {
         return Ok(());
     }
-    let apps = opened.store.apps().await.context("cannot read the apps")?;
-    let Some(app) = apps.iter().find(|app| sample::holds_public_key(app)) else {
-        return Ok(());
-    };
-    let sdkappid = app.sdkappid;
     bail!(
         "listen = {listen} ({}) reaches beyond this machine, and the app {sdkappid} has the public \
          sample key, with which anyone can sign. Give the app a key of its own (start on \
@@ -168,11 +179,21 @@ async fn bind_server(opened: &Opened) -> anyhow::Result<Server> {
     let bound = bind(settings, opened.store.clone(), Clock::system()).await;
     bound.map_err(|error| {
         let sources = &config.sources;
+        let source = |source: &Source, flag| match source {
+            Source::Default => format!("the default; {flag} sets another"),
+            source => source.to_string(),
+        };
         let setting = match &error {
             BindError::Listen { address, .. } if *address == config.listen => {
-                format!("listen ({}): ", sources.listen)
+                format!("listen ({}): ", source(&sources.listen, "--listen"))
             }
-            BindError::Listen { .. } => format!("operator_listen ({}): ", sources.operator_listen),
+            BindError::Listen { .. } => {
+                let flag = "--operator-listen";
+                format!(
+                    "operator_listen ({}): ",
+                    source(&sources.operator_listen, flag)
+                )
+            }
             BindError::Random(_) => String::new(),
         };
         // Its own text says all that its source says.
@@ -198,6 +219,15 @@ fn greet(greeting: Greeting, server: &Server) -> anyhow::Result<()> {
     }
     text.push_str("muster is ready\n");
     out::print(&text)
+}
+
+/// Where the token of the operator API is, not the token.
+pub(crate) fn token_note(opened: &Opened) -> String {
+    let config = &opened.config;
+    match config.operator_token {
+        Some(_) => format!("in {}", config.sources.operator_token),
+        None => format!("in {}", data_dir::token_path(&config.data_dir).display()),
+    }
 }
 
 /// The URL under which this machine reaches a listener: "all addresses" is none to connect to.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use muster_accounts::AccountStore as _;
 
 use crate::{
     config, run,
@@ -36,9 +37,13 @@ impl Serve {
         let file = self.config.file();
         let loaded = config::load(self.settings.flags(), std::env::vars_os(), &file)?;
         run::run(loaded, &self.sample_key, async |opened| {
+            let apps = match opened.store.apps().await?.len() {
+                0 => "none yet; `muster app create --sdkappid N` makes one".to_owned(),
+                apps => apps.to_string(),
+            };
             Ok(run::Greeting {
                 title: format!("serving {}", opened.config.data_dir.display()),
-                notes: Vec::new(),
+                notes: vec![("apps", apps), ("operator token", run::token_note(opened))],
                 farewell: None,
             })
         })
