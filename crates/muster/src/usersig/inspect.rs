@@ -23,7 +23,7 @@ const INPUT_LIMIT_BYTES: u64 = 1024 * 1024;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Inspect {
     /// The UserSig; - reads it from the standard input.
-    #[arg(value_name = "TOKEN", allow_hyphen_values = true)]
+    #[arg(value_name = "TOKEN")]
     token: String,
 
     #[command(flatten)]
