@@ -56,7 +56,7 @@ Examples:
 
 Exit codes:
   0   done
-  1   it failed; the last line on the standard error output says why
+  1   it failed; the standard error output says why
   2   wrong usage
   70  the store stopped by itself after a failed write; start muster again";
 
