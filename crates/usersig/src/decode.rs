@@ -2,19 +2,11 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 use crate::{
     Claims, UserbufText,
     envelope::{self, JSON_LIMIT_BYTES, TOKEN_LIMIT_BYTES},
+    json::{self, EXPIRE, Fields, IDENTIFIER, SDKAPPID, SIG, TIME, USERBUF, Value},
 };
-
-const IDENTIFIER: &str = "TLS.identifier";
-const SDKAPPID: &str = "TLS.sdkappid";
-const TIME: &str = "TLS.time";
-const EXPIRE: &str = "TLS.expire";
-const USERBUF: &str = "TLS.userbuf";
-const SIG: &str = "TLS.sig";
 
 /// A token that could be read. Nothing is known yet about its truth: the checks are methods, in the
 /// order of wire §6.2, and [`verify`](crate::verify()) asks them all.
@@ -36,27 +28,28 @@ impl UserSig {
     /// ([`DecodeError::EndOverflow`]); what comes after can rely on the sum.
     pub fn decode(token: &str) -> Result<UserSig, DecodeError> {
         let json = envelope::open(token)?;
-        // A map of values, not a derived struct: serde's structs refuse repeated keys.
-        let value: Value = serde_json::from_slice(&json).map_err(|error| DecodeError::NotJson {
+        let read = json::read(&json).map_err(|error| DecodeError::NotJson {
             reason: error.to_string(),
         })?;
-        let Value::Object(mut fields) = value else {
-            return Err(DecodeError::NotAnObject {
-                found: kind(&value),
-            });
-        };
+        let Fields {
+            identifier,
+            sdkappid,
+            time,
+            expire,
+            userbuf,
+            sig,
+        } = read.map_err(|found| DecodeError::NotAnObject { found })?;
         let claims = Claims {
-            identifier: text(&mut fields, IDENTIFIER)?,
-            sdkappid: integer(&mut fields, SDKAPPID)?,
-            time_s: integer(&mut fields, TIME)?,
-            expire_s: integer(&mut fields, EXPIRE)?,
-            userbuf: if fields.contains_key(USERBUF) {
-                Some(UserbufText::from_text(text(&mut fields, USERBUF)?))
-            } else {
-                None
+            identifier: text(IDENTIFIER, identifier)?,
+            sdkappid: integer(SDKAPPID, sdkappid)?,
+            time_s: integer(TIME, time)?,
+            expire_s: integer(EXPIRE, expire)?,
+            userbuf: match userbuf {
+                Some(value) => Some(UserbufText::from_text(text(USERBUF, Some(value))?)),
+                None => None,
             },
         };
-        let tls_sig = text(&mut fields, SIG)?;
+        let tls_sig = text(SIG, sig)?;
         // The signed text escapes nothing: with a line feed here, the lines of a token that was
         // signed for one identifier could be regrouped into a token for another.
         if claims
@@ -97,40 +90,27 @@ impl fmt::Debug for UserSig {
     }
 }
 
-fn text(fields: &mut Map<String, Value>, field: &'static str) -> Result<String, DecodeError> {
-    match fields.remove(field) {
-        Some(Value::String(text)) => Ok(text),
+fn text(field: &'static str, value: Option<Value>) -> Result<String, DecodeError> {
+    match value {
+        Some(Value::Text(text)) => Ok(text),
         Some(other) => Err(DecodeError::FieldType {
             field,
             wanted: "a string",
-            found: kind(&other),
+            found: other.kind(),
         }),
         None => Err(DecodeError::FieldMissing { field }),
     }
 }
 
-fn integer(fields: &mut Map<String, Value>, field: &'static str) -> Result<u64, DecodeError> {
-    let value = fields
-        .remove(field)
-        .ok_or(DecodeError::FieldMissing { field })?;
-    value.as_u64().ok_or_else(|| DecodeError::FieldType {
-        field,
-        wanted: "a non-negative integer",
-        found: kind(&value),
-    })
-}
-
-/// How an error names a JSON value without showing it.
-fn kind(value: &Value) -> &'static str {
+fn integer(field: &'static str, value: Option<Value>) -> Result<u64, DecodeError> {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(number) if number.is_u64() => "a number",
-        Value::Number(number) if number.is_i64() => "a negative number",
-        Value::Number(_) => "a number with a fraction or exponent, or of more than 64 bits",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+        Some(Value::Integer(number)) => Ok(number),
+        Some(other) => Err(DecodeError::FieldType {
+            field,
+            wanted: "a non-negative integer",
+            found: other.kind(),
+        }),
+        None => Err(DecodeError::FieldMissing { field }),
     }
 }
 

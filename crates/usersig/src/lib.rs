@@ -42,6 +42,7 @@
 mod claims;
 mod decode;
 mod envelope;
+mod json;
 pub mod private_map_key;
 mod secret_key;
 mod sign;

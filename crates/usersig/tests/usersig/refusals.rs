@@ -240,6 +240,14 @@ fn step_4_json() {
             DecodeError::NotAnObject { found }
         );
     }
+    // So are values that nobody looks at.
+    for ignored in [r#""\ud83d""#, r#"{"\udc00":0}"#, "[1e400]", "[1,]"] {
+        let json = row_3_json((r#""2.0""#, ignored));
+        assert!(
+            matches!(refusal(&token_of_json(json)), DecodeError::NotJson { .. }),
+            "{ignored}"
+        );
+    }
     // Nesting is bounded before it can exhaust the stack.
     let deep = row_3_json((
         r#""2.0""#,
@@ -249,6 +257,47 @@ fn step_4_json() {
         refusal(&token_of_json(deep)),
         DecodeError::NotJson { .. }
     ));
+}
+
+/// With a feature of its that others of a build may switch on (here the tests do), `serde_json`
+/// itself takes such an object for the JSON text in it, and counts the nesting of that anew.
+#[test]
+fn step_4_no_json_within_json() {
+    let wrapped = |json: &str| {
+        let text = serde_json::to_string(json).unwrap();
+        format!(r#"{{"$serde_json::private::RawValue":{text}}}"#)
+    };
+    let token = row_3_json(("2.0", "2.0"));
+    assert_eq!(
+        refusal(&token_of_json(wrapped(&token))),
+        DecodeError::FieldMissing {
+            field: "TLS.identifier"
+        }
+    );
+    for (field, value, wanted) in [
+        ("TLS.identifier", r#""administrator""#, "a string"),
+        ("TLS.time", "1700000000", "a non-negative integer"),
+    ] {
+        let json = row_3_json((
+            &format!(r#""{field}":{value}"#),
+            &format!(r#""{field}":{}"#, wrapped(value)),
+        ));
+        assert_eq!(
+            refusal(&token_of_json(json)),
+            DecodeError::FieldType {
+                field,
+                wanted,
+                found: "an object"
+            }
+        );
+    }
+    // What is wrapped is a text that nobody reads.
+    let nested = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    let ignored = row_3_json((
+        r#""2.0""#,
+        &format!("[{}]", wrapped(&wrapped(&format!("{nested}no JSON")))),
+    ));
+    UserSig::decode(&token_of_json(ignored)).unwrap();
 }
 
 #[test]
