@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Parts, Shared,
     error::ApiError,
-    input::{AppPath, UserPath, WholeBody},
+    input::{AppPath, BodyObject, UserPath, WholeBody},
 };
 
 /// Body of `POST /muster/v1/apps`.
@@ -23,12 +23,21 @@ pub(super) struct NewAppBody {
     secret_key: Option<String>,
 }
 
+impl BodyObject for NewAppBody {
+    const FIELDS: &'static str = "with sdkappid, a number up to 4294967295, and, where wanted, \
+         edition and secret_key, each a string";
+}
+
 /// Body of `POST /muster/v1/apps/{sdkappid}/rotate-key`; may be left out as a whole.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RotateKeyBody {
     /// The new key; if left out, one is made and shown in the answer.
     secret_key: Option<String>,
+}
+
+impl BodyObject for RotateKeyBody {
+    const FIELDS: &'static str = "with nothing but, where wanted, secret_key, a string";
 }
 
 /// An app. Its keys are never shown, but for one that was made by this very request.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use muster_accounts::{SdkAppId, UserId};
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use tokio::time::timeout;
 
 use super::{Shared, error::ApiError};
@@ -42,20 +43,43 @@ impl FromRequest<Shared> for WholeBody {
     }
 }
 
+/// What a route takes as its body: a JSON object.
+pub(super) trait BodyObject: DeserializeOwned {
+    /// Its fields and their types, for the caller whose body is something else; goes on after
+    /// `the body must be a JSON object `.
+    const FIELDS: &'static str;
+}
+
 impl WholeBody {
     /// The body as JSON. Its `Content-Type` does not matter.
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+    pub(super) fn json<T: BodyObject>(&self) -> Result<T, ApiError> {
         serde_json::from_slice(&self.0)
-            .map_err(|error| ApiError::invalid_request(format!("The body does not fit: {error}.")))
+            .map_err(|error| ApiError::invalid_request(refusal::<T>(&error)))
     }
 
     /// Likewise, and the default if there is no body.
-    pub(super) fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, ApiError> {
+    pub(super) fn json_or_default<T: BodyObject + Default>(&self) -> Result<T, ApiError> {
         if self.0.trim_ascii().is_empty() {
             Ok(T::default())
         } else {
             self.json()
         }
+    }
+}
+
+/// What is wrong with a body, and where. The error's own text quotes the body, in which there may be
+/// a secret key, so none of it is passed on.
+fn refusal<T: BodyObject>(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof => format!("The body is cut off at line {line} column {column}."),
+        Category::Syntax | Category::Io => {
+            format!("The body is not JSON at line {line} column {column}.")
+        }
+        Category::Data => format!(
+            "The body does not fit at line {line} column {column}: it must be a JSON object {}.",
+            T::FIELDS
+        ),
     }
 }
 
