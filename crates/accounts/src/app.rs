@@ -62,7 +62,7 @@ impl fmt::Display for Edition {
     }
 }
 
-/// A text names no edition.
+/// A text names no edition. It is kept cut to 32 characters, as it can be anything.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("unknown edition {0:?}; use trial, developer, standard, pro, pro_plus or enterprise")]
 pub struct UnknownEdition(pub String);
@@ -72,7 +72,7 @@ impl FromStr for Edition {
 
     fn from_str(name: &str) -> Result<Self, UnknownEdition> {
         let found = Self::ALL.into_iter().find(|edition| edition.name() == name);
-        found.ok_or_else(|| UnknownEdition(name.to_owned()))
+        found.ok_or_else(|| UnknownEdition(name.chars().take(32).collect()))
     }
 }
 

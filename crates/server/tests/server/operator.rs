@@ -411,6 +411,26 @@ async fn what_is_wrong_is_said_without_the_body() {
 }
 
 #[tokio::test]
+async fn an_unknown_edition_is_cut() {
+    let server = harness::start().await;
+    for (name, shown) in [
+        ("gold", "gold".to_owned()),
+        (&*"é".repeat(33), "é".repeat(32)),
+    ] {
+        let body = json!({"sdkappid": 7, "edition": name}).to_string();
+        let answer = server.operate("POST", APPS, &body).await;
+        assert_error(&answer, 400, "invalid_request");
+        assert_eq!(
+            answer.json()["error"]["message"],
+            format!(
+                "unknown edition {shown:?}; use trial, developer, standard, pro, pro_plus or \
+                 enterprise."
+            )
+        );
+    }
+}
+
+#[tokio::test]
 async fn bodies_are_bounded_in_size_and_time() {
     let limits = Limits {
         body_timeout_s: 1,
