@@ -47,11 +47,11 @@ impl Edition {
         (self == Self::Trial).then_some(100)
     }
 
-    /// How long a deleted user cannot be imported again, in seconds: 0, or 90 days.
-    pub fn reimport_bar_s(self) -> u64 {
+    /// How long a deleted user cannot be imported again, in seconds; `None` is not at all.
+    pub fn reimport_bar_s(self) -> Option<u64> {
         match self {
-            Self::Trial | Self::Developer => 0,
-            Self::Standard | Self::Pro | Self::ProPlus | Self::Enterprise => 90 * 86_400,
+            Self::Trial | Self::Developer => None,
+            Self::Standard | Self::Pro | Self::ProPlus | Self::Enterprise => Some(90 * 86_400),
         }
     }
 }

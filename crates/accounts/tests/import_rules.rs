@@ -140,6 +140,8 @@ fn the_bar_lasts_ninety_days_to_the_second() {
         (Edition::Standard, end.plus(1), true),
         (Edition::Enterprise, NOW, true),
         (Edition::Developer, NOW, false),
+        // The clock was set back.
+        (Edition::Developer, NOW.plus(1), false),
         (Edition::Trial, NOW, false),
     ] {
         let result = run(

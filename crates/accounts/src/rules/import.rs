@@ -107,22 +107,20 @@ pub fn plan(
     mut new_id: impl FnMut() -> InternalId,
 ) -> Result<(Vec<Write>, ImportOutcome), ImportRefusal> {
     debug_assert_eq!(request.entries.len(), known.len());
-    let bar_s = app.edition.reimport_bar_s();
     let mut outcome = ImportOutcome::default();
     let mut new_counted = 0;
     for (entry, stored) in request.entries.iter().zip(&known) {
-        match stored {
-            Known::Account(_) => {}
-            Known::Deleted(tombstone) if now < tombstone.deleted_at.plus(bar_s) => {
-                outcome.barred.push(Barred {
-                    position: entry.position,
-                    user_id: entry.user_id,
-                    until: tombstone.deleted_at.plus(bar_s),
-                });
-            }
-            Known::Nothing | Known::Deleted(_) => {
-                new_counted += u64::from(!entry.user_id.is_administrator());
-            }
+        if let Some(until) = barred_until(app, stored, now) {
+            let ImportEntry {
+                position, user_id, ..
+            } = *entry;
+            outcome.barred.push(Barred {
+                position,
+                user_id,
+                until,
+            });
+        } else if !matches!(stored, Known::Account(_)) {
+            new_counted += u64::from(!entry.user_id.is_administrator());
         }
     }
     if !outcome.barred.is_empty() && outcome.barred.len() == known.len() {
@@ -138,34 +136,39 @@ pub fn plan(
 
     let mut writes = Vec::with_capacity(known.len());
     for (entry, stored) in request.entries.into_iter().zip(known) {
-        match stored {
-            Known::Account(account) => match updated(account, entry, now) {
-                Some(account) => {
-                    outcome.updated += 1;
-                    writes.push(Write::Update(account));
-                }
-                None => outcome.unchanged += 1,
-            },
-            Known::Deleted(tombstone) if now < tombstone.deleted_at.plus(bar_s) => {}
-            Known::Nothing => {
-                outcome.created += 1;
-                let account = created(entry, new_id(), now);
-                writes.push(Write::Create {
-                    account,
-                    replaces: None,
-                });
-            }
-            Known::Deleted(tombstone) => {
-                outcome.created += 1;
-                let account = created(entry, new_id(), now);
-                writes.push(Write::Create {
-                    account,
-                    replaces: Some(tombstone.internal_id),
-                });
-            }
+        if barred_until(app, &stored, now).is_some() {
+            continue;
         }
+        let replaces = match stored {
+            Known::Account(account) => {
+                match updated(account, entry, now) {
+                    Some(account) => {
+                        outcome.updated += 1;
+                        writes.push(Write::Update(account));
+                    }
+                    None => outcome.unchanged += 1,
+                }
+                continue;
+            }
+            Known::Deleted(tombstone) => Some(tombstone.internal_id),
+            Known::Nothing => None,
+        };
+        outcome.created += 1;
+        let account = created(entry, new_id(), now);
+        writes.push(Write::Create { account, replaces });
     }
     Ok((writes, outcome))
+}
+
+/// Until when the user cannot be imported; `None` if they can. An edition without a bar has none,
+/// also if the deletion is stamped later than the import.
+fn barred_until(app: &App, stored: &Known, now: UnixSeconds) -> Option<UnixSeconds> {
+    let Known::Deleted(tombstone) = stored else {
+        return None;
+    };
+    let bar_s = app.edition.reimport_bar_s()?;
+    let until = tombstone.deleted_at.plus(bar_s);
+    (now < until).then_some(until)
 }
 
 fn created(entry: ImportEntry, internal_id: InternalId, now: UnixSeconds) -> Account {
