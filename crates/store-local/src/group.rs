@@ -36,10 +36,10 @@ pub(crate) struct Group<'a> {
     tenants: &'a mut Tenants,
     batch: OwnedWriteBatch,
     /// New records of this group; their ids follow each other from `first_new` on.
-    created: Vec<Known>,
+    created: Vec<(SdkAppId, Known)>,
     first_new: InternalId,
     /// Older records that this group changes, by id; [`Known::Nothing`] for one that it removes.
-    changed: HashMap<InternalId, Known>,
+    changed: HashMap<(SdkAppId, InternalId), Known>,
     /// Slots of the index whose records this group removes.
     removed: Vec<(u64, InternalId)>,
     touched_apps: BTreeSet<SdkAppId>,
@@ -69,7 +69,11 @@ pub(crate) struct Uncommitted {
 impl<'a> Group<'a> {
     pub(crate) fn new(records: &'a Records, tenants: &'a mut Tenants) -> Self {
         Self {
-            batch: records.db.batch().durability(Some(PersistMode::SyncData)),
+            batch: records
+                .engine
+                .db
+                .batch()
+                .durability(Some(PersistMode::SyncData)),
             records,
             created: Vec::new(),
             first_new: following(tenants.last_id),
@@ -146,12 +150,7 @@ impl<'a> Group<'a> {
                 _answers: self.answers,
             });
         }
-        if let Some(last_id) = self.tenants.last_id {
-            self.records.index.publish(last_id);
-        }
-        for (hash, internal_id) in self.removed {
-            self.records.index.remove(hash, internal_id);
-        }
+        self.records.remove_slots(&self.removed);
         Ok(Committed {
             tenants: self.tenants,
             touched_apps: self.touched_apps,
@@ -271,11 +270,15 @@ impl<'a> Group<'a> {
     /// What will be known of a user once the requests taken so far are written.
     fn known(&mut self, app: SdkAppId, user_id: &UserId) -> Result<Known, StoreError> {
         let hash = self.records.index.hash(app, user_id);
-        self.records.index.candidates(hash, &mut self.candidates);
+        let candidates = &mut self.candidates;
+        candidates.clear();
+        self.records
+            .index
+            .candidates(hash, |internal_id| candidates.push(internal_id));
         for internal_id in &self.candidates {
-            let known = match self.pending(*internal_id) {
+            let known = match self.pending(app, *internal_id) {
                 Some(pending) => pending.clone(),
-                None => self.records.read(app, *internal_id)?,
+                None => self.records.newest(app, *internal_id)?,
             };
             if is_of(&known, user_id) {
                 return Ok(known);
@@ -284,18 +287,22 @@ impl<'a> Group<'a> {
         Ok(Known::Nothing)
     }
 
-    /// What this group will have written under an id.
-    fn pending(&self, internal_id: InternalId) -> Option<&Known> {
+    /// What this group will have written under an id of this app. The app is asked for because users
+    /// of two apps may share a hash too.
+    fn pending(&self, app: SdkAppId, internal_id: InternalId) -> Option<&Known> {
         match internal_id.get().checked_sub(self.first_new.get()) {
-            Some(nth) => self.created.get(usize::try_from(nth).ok()?),
-            None => self.changed.get(&internal_id),
+            Some(nth) => {
+                let (owner, known) = self.created.get(usize::try_from(nth).ok()?)?;
+                (*owner == app).then_some(known)
+            }
+            None => self.changed.get(&(app, internal_id)),
         }
     }
 
     fn stage_app(&mut self, app: &App) {
         let value = app_record::encode(app);
         self.batch.insert(
-            &self.records.keyspace,
+            &self.records.engine.keyspace,
             Key::App(app.sdkappid).to_bytes(),
             value,
         );
@@ -317,20 +324,20 @@ impl<'a> Group<'a> {
                     self.put_record(app, account.internal_id);
                     self.records.index.insert(hash, account.internal_id);
                     self.count(app, &account.user_id, 1);
-                    self.set_pending(account.internal_id, Known::Account(account));
+                    self.set_pending(app, account.internal_id, Known::Account(account));
                 }
                 Write::Update(account) => {
                     self.value.clear();
                     record::encode_account(&account, &mut self.value);
                     self.put_record(app, account.internal_id);
-                    self.set_pending(account.internal_id, Known::Account(account));
+                    self.set_pending(app, account.internal_id, Known::Account(account));
                 }
                 Write::Delete(tombstone) => {
                     self.value.clear();
                     record::encode_tombstone(&tombstone, &mut self.value);
                     self.put_record(app, tombstone.internal_id);
                     self.count(app, &tombstone.user_id, -1);
-                    self.set_pending(tombstone.internal_id, Known::Deleted(tombstone));
+                    self.set_pending(app, tombstone.internal_id, Known::Deleted(tombstone));
                 }
             }
         }
@@ -340,27 +347,27 @@ impl<'a> Group<'a> {
     fn put_record(&mut self, app: SdkAppId, internal_id: InternalId) {
         let key = Key::Account(app, internal_id).to_bytes();
         self.batch
-            .insert(&self.records.keyspace, key, self.value.as_slice());
+            .insert(&self.records.engine.keyspace, key, self.value.as_slice());
     }
 
     fn remove_record(&mut self, app: SdkAppId, internal_id: InternalId) {
         self.batch.remove(
-            &self.records.keyspace,
+            &self.records.engine.keyspace,
             Key::Account(app, internal_id).to_bytes(),
         );
-        self.set_pending(internal_id, Known::Nothing);
+        self.set_pending(app, internal_id, Known::Nothing);
     }
 
-    fn set_pending(&mut self, internal_id: InternalId, known: Known) {
+    fn set_pending(&mut self, app: SdkAppId, internal_id: InternalId, known: Known) {
         let Some(nth) = internal_id.get().checked_sub(self.first_new.get()) else {
-            self.changed.insert(internal_id, known);
+            self.changed.insert((app, internal_id), known);
             return;
         };
         let nth = usize::try_from(nth).expect("a group is small");
         if nth == self.created.len() {
-            self.created.push(known);
+            self.created.push((app, known));
         } else {
-            self.created[nth] = known;
+            self.created[nth] = (app, known);
         }
     }
 
@@ -405,4 +412,69 @@ fn following(last_id: Option<InternalId>) -> InternalId {
 
 fn take_next(last_id: &mut Option<InternalId>) -> InternalId {
     *last_id.insert(following(*last_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_accounts::{Edition, Nick, rules::import::ImportEntry};
+    use muster_usersig::SecretKey;
+
+    use super::*;
+    use crate::open::Engine;
+
+    const APP: SdkAppId = SdkAppId(7);
+    const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+    fn import(name: &str, nick: &str) -> Work {
+        let entry = ImportEntry {
+            position: 0,
+            user_id: UserId::parse(name).unwrap(),
+            nick: Some(Nick::parse(nick.into()).unwrap()),
+            face_url: None,
+        };
+        let request = ImportRequest::new(vec![entry]);
+        Work::Import {
+            app: APP,
+            request,
+            now: NOW,
+            reply: tokio::sync::oneshot::channel().0,
+        }
+    }
+
+    /// Between planning and commit nothing is to be seen, neither of what is new nor of what changes.
+    #[test]
+    fn nothing_is_visible_before_the_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(dir.path()).unwrap();
+        let (records, mut tenants) = Records::open(engine, u64::MAX).unwrap();
+        let key = SecretKey::from_random([1; 32]);
+        let new = NewApp {
+            sdkappid: APP,
+            edition: Edition::Developer,
+            key,
+        };
+        let mut group = Group::new(&records, &mut tenants);
+        group.create_app(new, NOW).unwrap();
+        group.take(import("old", "before"));
+        assert!(group.commit().is_ok());
+
+        let users = ["old", "new"].map(|name| UserId::parse(name).unwrap());
+        let seen = || {
+            let accounts = records.accounts(APP, &users).unwrap();
+            let nick = |account: Option<muster_accounts::Account>| {
+                account.map(|account| account.profile.nick.as_str().to_owned())
+            };
+            accounts.into_iter().map(nick).collect::<Vec<_>>()
+        };
+        let before = [Some("before".to_owned()), None];
+        let after = [Some("after".to_owned()), Some("after".to_owned())];
+        let mut group = Group::new(&records, &mut tenants);
+        group.take(import("old", "after"));
+        group.take(import("new", "after"));
+        assert_eq!(seen(), before);
+        assert_eq!(records.have_accounts(APP, &users).unwrap(), [true, false]);
+        assert_eq!(records.page(APP, None, 10).unwrap().len(), 2);
+        assert!(group.commit().is_ok());
+        assert_eq!(seen(), after);
+    }
 }

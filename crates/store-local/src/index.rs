@@ -5,14 +5,12 @@
 //! records when the store is opened. It is split into shards that grow each on its own, so growth
 //! stops nobody for long.
 //!
-//! An id above the watermark is written but not yet durable; readers pass over it.
+//! A slot says nothing of visibility: it is there from the moment its record is planned, and a reader
+//! finds no record under its id until that is durable.
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{PoisonError, RwLock},
 };
 
 use hashbrown::HashTable;
@@ -33,8 +31,6 @@ pub(crate) struct Index {
     keys: RandomState,
     /// All ones, but for tests that want many users to share a hash.
     hash_mask: u64,
-    /// The greatest internal id that is durable; 0 is none.
-    watermark: AtomicU64,
 }
 
 impl Index {
@@ -43,7 +39,6 @@ impl Index {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             keys: RandomState::new(),
             hash_mask,
-            watermark: AtomicU64::new(0),
         }
     }
 
@@ -52,37 +47,29 @@ impl Index {
         self.keys.hash_one((app.0, user_id.as_bytes())) & self.hash_mask
     }
 
-    /// Fills `found` with the durable ids under which the user may stand, greatest first.
+    /// Hands on the ids under which the user may stand, greatest first.
     ///
     /// Where several are right, the greatest counts: a user who was deleted and imported again has
-    /// two for a moment.
-    pub(crate) fn durable_candidates(&self, hash: u64, found: &mut Vec<InternalId>) {
-        // Read before the slots: an id that becomes durable in between is not seen yet.
-        let watermark = self.watermark.load(Ordering::Acquire);
-        self.collect(hash, watermark, found);
-    }
-
-    /// Likewise with the ids that are not durable yet.
-    pub(crate) fn candidates(&self, hash: u64, found: &mut Vec<InternalId>) {
-        self.collect(hash, u64::MAX, found);
-    }
-
-    fn collect(&self, hash: u64, up_to: u64, found: &mut Vec<InternalId>) {
-        found.clear();
+    /// two until that is durable.
+    pub(crate) fn candidates(&self, hash: u64, mut each: impl FnMut(InternalId)) {
         let shard = self
             .shard(hash)
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        for slot in shard.iter_hash(hash) {
-            if slot.hash == hash && slot.internal_id.get() <= up_to {
-                found.push(slot.internal_id);
-            }
-        }
-        drop(shard);
-        found.sort_unstable_by(|a, b| b.cmp(a));
+        let mut matching = shard.iter_hash(hash).filter(|slot| slot.hash == hash);
+        let (Some(first), second) = (matching.next(), matching.next()) else {
+            return;
+        };
+        let Some(second) = second else {
+            return each(first.internal_id);
+        };
+        let mut several = vec![first.internal_id, second.internal_id];
+        several.extend(matching.map(|slot| slot.internal_id));
+        several.sort_unstable_by(|a, b| b.cmp(a));
+        several.into_iter().for_each(each);
     }
 
-    /// Notes an account. It is seen by readers once [`Index::publish`] has reached its id.
+    /// Notes an account.
     pub(crate) fn insert(&self, hash: u64, internal_id: InternalId) {
         let mut shard = self
             .shard(hash)
@@ -102,11 +89,6 @@ impl Index {
         }) {
             slot.remove();
         }
-    }
-
-    /// Shows readers all ids up to this one: they are durable.
-    pub(crate) fn publish(&self, up_to: InternalId) {
-        self.watermark.store(up_to.get(), Ordering::Release);
     }
 
     fn shard(&self, hash: u64) -> &RwLock<HashTable<Slot>> {

@@ -2,6 +2,7 @@
 //!
 //! - [`layout`], [`record`], [`app_record`]: what lies on disk.
 //! - [`index`]: where a user's record stands; memory only, rebuilt when the store is opened.
+//! - [`open`]: the data directory, made whole or not at all, and locked.
 //! - [`records`]: reading records, the same for readers and for the writer.
 //! - [`writer`]: the one thread that changes anything, with group commit.
 //! - [`group`]: the requests of one commit: planned in order, written and synced as one.
@@ -10,8 +11,8 @@
 //! The invariants, and where they are kept:
 //!
 //! 1. Nothing is acknowledged before it is durable: [`writer`] answers after the sync.
-//! 2. Nothing is visible before it is durable: a new internal id is above the index's watermark until
-//!    then, and fjall shows a batch to readers only after it has synced it.
+//! 2. Nothing is visible before it is durable: readers read from a snapshot, and fjall puts a batch
+//!    into snapshots only after it has synced it. A read sees each request whole or not at all.
 //! 3. A request is atomic: its records are in one fjall batch, which recovery takes whole or not.
 //! 4. An internal id is given once: the next one follows the greatest that is stored, and a record
 //!    goes only in the batch that brings a greater one.
@@ -22,14 +23,14 @@ mod app_record;
 mod group;
 mod index;
 mod layout;
+mod open;
 mod record;
 mod records;
 mod writer;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
@@ -39,17 +40,17 @@ use muster_accounts::{
     Account, AccountStore, App, AppChange, InternalId, NewApp, OpError, ProfileField, SdkAppId,
     StoreError, StoreStats, UnixSeconds, UserId,
     rules::{
-        Known,
         app::AppRefusal,
         delete::Deletion,
         import::{ImportOutcome, ImportRefusal, ImportRequest},
         profile::ProfileRefusal,
     },
 };
-use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
+pub use crate::open::OpenError;
 use crate::{
+    open::Engine,
     records::Records,
     writer::{Queued, Shared, Work},
 };
@@ -57,62 +58,24 @@ use crate::{
 /// Requests that wait for the writer. One more waits at the door, until its caller gives up.
 const QUEUE_LIMIT: usize = 4096;
 
-/// How much journal may lie behind the tables before fjall writes tables to catch up. Its smallest
-/// setting: what is in the journal is replayed when the store is opened, some microseconds a record.
-const JOURNAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+/// Reads under way at a time, each on a thread of its own, for it may wait for the disk.
+const READS_LIMIT: usize = 64;
 
 /// The embedded [`AccountStore`].
 ///
-/// Dropping it, or [`LocalStore::close`], carries out what was accepted and then lets go of the
-/// data directory.
+/// Dropping it carries out what was accepted and lets go of the data directory, once the reads that
+/// are still under way have ended.
 pub struct LocalStore {
     records: Arc<Records>,
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Queued>,
+    reads: Arc<Semaphore>,
     writer: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// Why a data directory cannot be opened.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// The directory cannot be made or reached.
-    #[error("cannot use the data directory {dir}: {cause}")]
-    Directory {
-        /// The directory.
-        dir: PathBuf,
-        /// What the system says.
-        cause: io::Error,
-    },
-    /// Another process has it open.
-    #[error(
-        "the data directory {dir} is in use by another muster process; stop that one, or choose \
-         another directory"
-    )]
-    InUse {
-        /// The directory.
-        dir: PathBuf,
-    },
-    /// The storage engine cannot read what is there.
-    #[error("cannot open the store in {dir}: {cause}")]
-    Engine {
-        /// The directory.
-        dir: PathBuf,
-        /// What fjall says.
-        cause: String,
-    },
-    /// A record cannot be read. Nothing was changed.
-    #[error("cannot read a record in {dir}: {cause}")]
-    Record {
-        /// The directory.
-        dir: PathBuf,
-        /// Which record, and what is wrong with it.
-        cause: String,
-    },
 }
 
 impl LocalStore {
     /// Opens the store in `dir`, making both if they are not there, and reads the index in: about a
-    /// third of a microsecond an account. Blocks until that is done.
+    /// microsecond an account. Blocks until that is done.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         Self::open_masked(dir, u64::MAX)
     }
@@ -121,42 +84,22 @@ impl LocalStore {
     /// many users share one.
     #[doc(hidden)]
     pub fn open_masked(dir: &Path, hash_mask: u64) -> Result<Self, OpenError> {
-        make_directory(dir).map_err(|cause| OpenError::Directory {
-            dir: dir.to_owned(),
-            cause,
-        })?;
-        let engine_error = |cause: fjall::Error| match cause {
-            fjall::Error::Locked => OpenError::InUse {
-                dir: dir.to_owned(),
-            },
-            cause => OpenError::Engine {
-                dir: dir.to_owned(),
-                cause: cause.to_string(),
-            },
-        };
-        let db = fjall::Database::builder(dir.join("store"))
-            .max_journaling_size(JOURNAL_LIMIT_BYTES)
-            .open()
-            .map_err(engine_error)?;
+        let engine = Engine::open(dir)?;
         let (records, tenants) =
-            Records::open(db, hash_mask).map_err(|cause| OpenError::Record {
+            Records::open(engine, hash_mask).map_err(|cause| OpenError::Record {
                 dir: dir.to_owned(),
                 cause: cause.to_string(),
             })?;
         let records = Arc::new(records);
         let shared = Arc::new(Shared::new(&tenants.apps));
         let (jobs, queue) = mpsc::channel(QUEUE_LIMIT);
-        let writer =
-            writer::spawn(records.clone(), shared.clone(), tenants, queue).map_err(|cause| {
-                OpenError::Directory {
-                    dir: dir.to_owned(),
-                    cause,
-                }
-            })?;
+        let writer = writer::spawn(records.clone(), shared.clone(), tenants, queue)
+            .map_err(OpenError::Thread)?;
         Ok(Self {
             records,
             shared,
             jobs,
+            reads: Arc::new(Semaphore::new(READS_LIMIT)),
             writer: Mutex::new(Some(writer)),
         })
     }
@@ -203,8 +146,19 @@ impl LocalStore {
         &self,
         read: impl FnOnce(&Records) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        // Held by the thread: a caller who gives up makes no room for another on a disk that hangs.
+        let permit = self
+            .reads
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("it is never closed");
         let records = self.records.clone();
-        tokio::task::spawn_blocking(move || read(&records))
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            read(&records)
+        });
+        reading
             .await
             .unwrap_or_else(|panic| Err(StoreError::Failed(panic.to_string().into())))
     }
@@ -238,8 +192,10 @@ impl AccountStore for LocalStore {
     }
 
     async fn check(&self, app: SdkAppId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
-        let accounts = self.accounts(app, users).await?;
-        Ok(accounts.iter().map(Option::is_some).collect())
+        self.known_app(app)?;
+        let users = users.to_vec();
+        self.read(move |records| records.have_accounts(app, &users))
+            .await
     }
 
     async fn accounts(
@@ -249,17 +205,8 @@ impl AccountStore for LocalStore {
     ) -> Result<Vec<Option<Account>>, StoreError> {
         self.known_app(app)?;
         let users = users.to_vec();
-        self.read(move |records| {
-            let mut accounts = Vec::with_capacity(users.len());
-            for user_id in &users {
-                accounts.push(match records.find_durable(app, user_id)? {
-                    Known::Account(account) => Some(account),
-                    Known::Nothing | Known::Deleted(_) => None,
-                });
-            }
-            Ok(accounts)
-        })
-        .await
+        self.read(move |records| records.accounts(app, &users))
+            .await
     }
 
     async fn set_profile(
@@ -381,23 +328,6 @@ impl Drop for LocalStore {
             let _ = writer.join();
         }
     }
-}
-
-/// Makes the directory with what is missing above it, for its owner only, and makes sure that it is
-/// still there after a power cut.
-fn make_directory(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)?;
-    for ancestor in dir.canonicalize()?.ancestors().skip(1) {
-        fs::File::open(ancestor)?.sync_all()?;
-    }
-    Ok(())
 }
 
 /// An app, and what is counted of it. The writer's own view: what is planned, durable or not yet.

@@ -1,36 +1,40 @@
 //! Reading records: by user through the index, or page by page.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::Readable;
 use muster_accounts::{Account, InternalId, SdkAppId, StoreError, UserId, rules::Known};
 
 use crate::{
     Tenant, Tenants, app_record,
     index::Index,
-    layout::{KEYSPACE, Key},
+    layout::Key,
+    open::Engine,
     record::{self, RecordError},
 };
 
 /// The records on disk and the index over them.
 pub(crate) struct Records {
-    pub(crate) db: Database,
-    pub(crate) keyspace: Keyspace,
+    pub(crate) engine: Engine,
     pub(crate) index: Index,
+    /// Held shared from the opening of a snapshot until the index has been asked, and alone while
+    /// slots are removed: a slot that a snapshot's records still need is not missed.
+    removal: RwLock<()>,
 }
 
 impl Records {
     /// Reads all records once, and rebuilds from them the index and what is counted.
-    pub(crate) fn open(db: Database, hash_mask: u64) -> Result<(Self, Tenants), StoreError> {
-        let keyspace = db
-            .keyspace(KEYSPACE, KeyspaceCreateOptions::default)
-            .map_err(failed)?;
+    pub(crate) fn open(engine: Engine, hash_mask: u64) -> Result<(Self, Tenants), StoreError> {
         let index = Index::new(hash_mask);
         let mut tenants = Tenants {
             apps: BTreeMap::new(),
             last_id: None,
         };
-        for item in keyspace.iter() {
+        for item in engine.keyspace.iter() {
             let (key, value) = item.into_inner().map_err(failed)?;
             match parse_key(&key)? {
                 Key::App(sdkappid) => {
@@ -59,44 +63,106 @@ impl Records {
                 }
             }
         }
-        if let Some(last_id) = tenants.last_id {
-            index.publish(last_id);
-        }
         Ok((
             Self {
-                db,
-                keyspace,
+                engine,
                 index,
+                removal: RwLock::new(()),
             },
             tenants,
         ))
     }
 
-    /// What is durable of a user.
-    pub(crate) fn find_durable(
+    /// Which of the users have an account, all at one moment.
+    pub(crate) fn have_accounts(
         &self,
         app: SdkAppId,
-        user_id: &UserId,
-    ) -> Result<Known, StoreError> {
-        let mut candidates = Vec::new();
-        self.index
-            .durable_candidates(self.index.hash(app, user_id), &mut candidates);
-        for internal_id in candidates {
-            let known = self.read(app, internal_id)?;
-            if is_of(&known, user_id) {
-                return Ok(known);
-            }
-        }
-        Ok(Known::Nothing)
+        users: &[UserId],
+    ) -> Result<Vec<bool>, StoreError> {
+        let found = self.find(app, users, |user_id, _, value| {
+            let head = record::decode_head(value)?;
+            Ok((head.user_id == *user_id).then_some(head.is_account))
+        })?;
+        Ok(found
+            .into_iter()
+            .map(|is_account| is_account == Some(true))
+            .collect())
     }
 
-    /// The record under an internal id. [`Known::Nothing`] if another app's account has that id, or
-    /// if it was removed a moment ago.
-    pub(crate) fn read(&self, app: SdkAppId, internal_id: InternalId) -> Result<Known, StoreError> {
+    /// The accounts of the users, all at one moment.
+    pub(crate) fn accounts(
+        &self,
+        app: SdkAppId,
+        users: &[UserId],
+    ) -> Result<Vec<Option<Account>>, StoreError> {
+        let found = self.find(app, users, |user_id, internal_id, value| {
+            let known = record::decode(internal_id, value)?;
+            Ok(is_of(&known, user_id).then_some(known))
+        })?;
+        let account = |known| match known {
+            Some(Known::Account(account)) => Some(account),
+            None | Some(Known::Nothing | Known::Deleted(_)) => None,
+        };
+        Ok(found.into_iter().map(account).collect())
+    }
+
+    /// What `judge` makes of the record of each user; it answers `None` for the record of another
+    /// user who shares the hash.
+    ///
+    /// All is read from one snapshot, so no request is seen in part. A slot of the index may be newer
+    /// than the snapshot: then there is no record under its id.
+    fn find<T>(
+        &self,
+        app: SdkAppId,
+        users: &[UserId],
+        judge: impl Fn(&UserId, InternalId, &[u8]) -> Result<Option<T>, RecordError>,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let mut candidates = Vec::with_capacity(users.len());
+        let no_removal = self.removal.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.engine.db.snapshot();
+        for (nth, user_id) in users.iter().enumerate() {
+            let hash = self.index.hash(app, user_id);
+            self.index
+                .candidates(hash, |internal_id| candidates.push((nth, internal_id)));
+        }
+        drop(no_removal);
+
+        let mut found: Vec<Option<T>> = users.iter().map(|_| None).collect();
+        for (nth, internal_id) in candidates {
+            if found[nth].is_some() {
+                continue;
+            }
+            let key = Key::Account(app, internal_id).to_bytes();
+            if let Some(value) = snapshot.get(&self.engine.keyspace, key).map_err(failed)? {
+                let judged = judge(&users[nth], internal_id, &value);
+                found[nth] = judged.map_err(|e| unreadable(&key, e))?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The newest record under an internal id, for the writer. [`Known::Nothing`] if the id belongs
+    /// to another app's account.
+    pub(crate) fn newest(
+        &self,
+        app: SdkAppId,
+        internal_id: InternalId,
+    ) -> Result<Known, StoreError> {
         let key = Key::Account(app, internal_id).to_bytes();
-        match self.keyspace.get(key).map_err(failed)? {
+        match self.engine.keyspace.get(key).map_err(failed)? {
             Some(value) => record::decode(internal_id, &value).map_err(|e| unreadable(&key, e)),
             None => Ok(Known::Nothing),
+        }
+    }
+
+    /// Forgets slots whose records are gone.
+    pub(crate) fn remove_slots(&self, slots: &[(u64, InternalId)]) {
+        if slots.is_empty() {
+            return;
+        }
+        let _alone = self.removal.write().unwrap_or_else(PoisonError::into_inner);
+        for (hash, internal_id) in slots {
+            self.index.remove(*hash, *internal_id);
         }
     }
 
@@ -114,8 +180,9 @@ impl Records {
             Some(next) => Bound::Excluded(Key::App(SdkAppId(next)).to_bytes()),
             None => Bound::Unbounded,
         };
+        let snapshot = self.engine.db.snapshot();
         let mut accounts = Vec::new();
-        for item in self.keyspace.range((Bound::Excluded(from), to)) {
+        for item in snapshot.range(&self.engine.keyspace, (Bound::Excluded(from), to)) {
             if accounts.len() == limit {
                 break;
             }

@@ -192,19 +192,24 @@ pub(crate) fn spawn(
     thread::Builder::new()
         .name("muster-writer".to_owned())
         .spawn(move || {
-            // A panic must not leave callers waiting for a writer that is gone.
-            let stop_on_panic = StopOnPanic(&shared);
-            run(&records, &shared, tenants, queue);
-            drop(stop_on_panic);
+            let mut queue = StopOnPanic {
+                shared: &shared,
+                queue,
+            };
+            run(&records, &shared, tenants, &mut queue.queue);
         })
 }
 
-struct StopOnPanic<'a>(&'a Shared);
+/// The queue, which tells the callers before it goes that a panic has ended the writer.
+struct StopOnPanic<'a> {
+    shared: &'a Shared,
+    queue: mpsc::Receiver<Queued>,
+}
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.stop("the writer thread panicked");
+            self.shared.stop("the writer thread panicked");
         }
     }
 }
@@ -213,7 +218,7 @@ fn run(
     records: &Records,
     shared: &Shared,
     mut tenants: Tenants,
-    mut queue: mpsc::Receiver<Queued>,
+    queue: &mut mpsc::Receiver<Queued>,
 ) {
     let mut waiting = Vec::with_capacity(GROUP_LIMIT);
     while queue.blocking_recv_many(&mut waiting, GROUP_LIMIT) > 0 {
@@ -239,10 +244,7 @@ fn run(
                 durable.answer();
             }
             Err(uncommitted) => {
-                let cause = format!(
-                    "a commit failed, so what is on disk is unknown: {}",
-                    uncommitted.cause
-                );
+                let cause = format!("a commit failed: {}", uncommitted.cause);
                 tracing::error!(cause, "the store has stopped; start muster again to go on");
                 shared.stop(&cause);
                 // With the group and the queue, every reply goes, and that answers the callers.

@@ -231,6 +231,68 @@ async fn records_of_a_newer_version_are_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_start_that_was_cut_off_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let unfinished = dir.path().join("store.new");
+    std::fs::create_dir(&unfinished).unwrap();
+    std::fs::write(unfinished.join("0.jnl"), "half a journal").unwrap();
+    let store = open_with_app(dir.path()).await;
+    assert_eq!(all(&store).await.len(), 1);
+    assert!(!unfinished.exists());
+}
+
+/// A read is of one moment: it never sees one request's values for some users and another's for the
+/// rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_sees_each_request_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(open_with_app(dir.path()).await);
+    let names: Vec<String> = (0..50).map(|i| format!("user{i}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let users: Vec<UserId> = names.iter().map(|name| user(name)).collect();
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let mut seen = HashSet::new();
+            while !seen.contains("last") {
+                let accounts = store.accounts(APP, &users).await.unwrap();
+                let nick = |account: &Option<Account>| {
+                    account
+                        .as_ref()
+                        .map(|account| account.profile.nick.as_str().to_owned())
+                };
+                let first = nick(&accounts[0]);
+                assert!(
+                    accounts.iter().all(|account| nick(account) == first),
+                    "{accounts:?}"
+                );
+                seen.extend(first);
+            }
+            seen.len()
+        }
+    });
+    for round in 0..400 {
+        // Now and then all of them go, to come back under new ids.
+        if round % 10 == 9 {
+            let gone = names.iter().map(|name| user(name)).collect();
+            store.delete(APP, gone, NOW).await.unwrap();
+        }
+        store
+            .import(APP, request(&names, Some(&round.to_string())), NOW)
+            .await
+            .unwrap();
+    }
+    store
+        .import(APP, request(&names, Some("last")), NOW)
+        .await
+        .unwrap();
+    assert!(
+        reader.await.unwrap() > 1,
+        "the reader saw nothing while it was written"
+    );
+}
+
+#[tokio::test]
 async fn a_data_directory_that_is_a_file_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let refused = LocalStore::open(file.path()).err().unwrap();

@@ -1,0 +1,173 @@
+//! A data directory: made whole or not at all, locked against a second process, opened.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use thiserror::Error;
+
+use crate::layout::KEYSPACE;
+
+/// How much journal may lie behind the tables before fjall writes tables to catch up. Its smallest
+/// setting: what is in the journal is replayed when the store is opened, some microseconds a record.
+const JOURNAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The directory cannot be made or reached.
+    #[error("cannot use the data directory {dir}: {cause}")]
+    Directory {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// Another process has it open.
+    #[error(
+        "the data directory {dir} is in use by another muster process; stop that one, or choose \
+         another directory"
+    )]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The storage engine cannot read what is there.
+    #[error("cannot open the store in {dir}: {cause}")]
+    Engine {
+        /// The directory.
+        dir: PathBuf,
+        /// What fjall says.
+        cause: String,
+    },
+    /// A record cannot be read. Nothing was changed.
+    #[error("cannot read the store in {dir}: {cause}")]
+    Record {
+        /// The directory.
+        dir: PathBuf,
+        /// Which record, and what is wrong with it.
+        cause: String,
+    },
+    /// The system gives no thread to write with.
+    #[error("cannot start the writer of the store: {0}")]
+    Thread(io::Error),
+}
+
+/// An open engine. While this exists no other process opens the directory.
+pub(crate) struct Engine {
+    pub(crate) db: Database,
+    pub(crate) keyspace: Keyspace,
+    // Dropped last, when the engine has let go of its files.
+    _lock: File,
+}
+
+impl Engine {
+    /// Opens what is in `dir`, or makes it.
+    pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
+        let io_error = |cause| OpenError::Directory {
+            dir: dir.to_owned(),
+            cause,
+        };
+        let engine_error = |cause: fjall::Error| match cause {
+            fjall::Error::Locked => OpenError::InUse {
+                dir: dir.to_owned(),
+            },
+            cause => OpenError::Engine {
+                dir: dir.to_owned(),
+                cause: cause.to_string(),
+            },
+        };
+        make_directory(dir).map_err(io_error)?;
+        let lock = lock(dir)?;
+        let store = dir.join("store");
+        if !store.try_exists().map_err(io_error)? {
+            // A crash in the middle leaves a directory that does not count.
+            let unfinished = dir.join("store.new");
+            if unfinished.try_exists().map_err(io_error)? {
+                fs::remove_dir_all(&unfinished).map_err(io_error)?;
+            }
+            make_directory(&unfinished).map_err(io_error)?;
+            drop(open_fjall(&unfinished).map_err(engine_error)?);
+            sync_tree(&unfinished).map_err(io_error)?;
+            fs::rename(&unfinished, &store).map_err(io_error)?;
+            sync_with_ancestors(dir).map_err(io_error)?;
+        }
+        let (db, keyspace) = open_fjall(&store).map_err(engine_error)?;
+        Ok(Self {
+            db,
+            keyspace,
+            _lock: lock,
+        })
+    }
+}
+
+fn open_fjall(dir: &Path) -> fjall::Result<(Database, Keyspace)> {
+    // fjall's own default is one thread for each core. With a single one, a thread that is compacting
+    // while its queue fills waits for itself.
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let db = Database::builder(dir)
+        .max_journaling_size(JOURNAL_LIMIT_BYTES)
+        .worker_threads(cores.clamp(2, 4))
+        .open()?;
+    let keyspace = db.keyspace(KEYSPACE, KeyspaceCreateOptions::default)?;
+    Ok((db, keyspace))
+}
+
+/// Makes the directory, with what is missing above it, for its owner only.
+fn make_directory(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// Takes the lock, which the system gives back when the process is gone, however it went.
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let io_error = |cause| OpenError::Directory {
+        dir: dir.to_owned(),
+        cause,
+    };
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    let file = options.open(dir.join("lock")).map_err(io_error)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
+            dir: dir.to_owned(),
+        }),
+        Err(TryLockError::Error(cause)) => Err(io_error(cause)),
+    }
+}
+
+/// Makes all files and directories below durable.
+fn sync_tree(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(dir)?.sync_all()
+}
+
+/// Makes the names in a directory durable, and the directory's own.
+fn sync_with_ancestors(dir: &Path) -> io::Result<()> {
+    for directory in dir.canonicalize()?.ancestors() {
+        match File::open(directory).and_then(|directory| directory.sync_all()) {
+            // One that is not ours to read was not made by us either.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            outcome => outcome?,
+        }
+    }
+    Ok(())
+}
