@@ -46,13 +46,18 @@ impl FromRequest<Shared> for WholeBody {
 /// What a route takes as its body: a JSON object.
 pub(super) trait BodyObject: DeserializeOwned {
     /// Its fields and their types, for the caller whose body is something else; goes on after
-    /// `the body must be a JSON object `.
+    /// `must be a JSON object `.
     const FIELDS: &'static str;
 }
 
 impl WholeBody {
     /// The body as JSON. Its `Content-Type` does not matter.
     pub(super) fn json<T: BodyObject>(&self) -> Result<T, ApiError> {
+        // A derived struct takes an array as well, for its fields in their order.
+        if !self.0.trim_ascii_start().starts_with(b"{") {
+            let message = format!("The body must be a JSON object {}.", T::FIELDS);
+            return Err(ApiError::invalid_request(message));
+        }
         serde_json::from_slice(&self.0)
             .map_err(|error| ApiError::invalid_request(refusal::<T>(&error)))
     }

@@ -340,74 +340,64 @@ async fn what_is_wrong_is_said() {
 async fn what_is_wrong_is_said_without_the_body() {
     let server = harness::start().await;
     let rotate = format!("{APPS}/{APP}/rotate-key");
-    let new_app = "it must be a JSON object with sdkappid, a number up to 4294967295, and, where \
+    let new_app = "must be a JSON object with sdkappid, a number up to 4294967295, and, where \
                    wanted, edition and secret_key, each a string.";
-    let new_key = "it must be a JSON object with nothing but, where wanted, secret_key, a string.";
-    for (path, body, place, rest) in [
+    let new_key = "must be a JSON object with nothing but, where wanted, secret_key, a string.";
+    for (path, body, expected) in [
         (
             APPS,
             r#"{"sdkappid":"MYSECRETKEY"}"#,
-            "does not fit at line 1 column 25",
-            new_app,
+            "does not fit at line 1 column 25: it {}",
         ),
         (
             APPS,
             "{\n\"sdkappid\":7,\"MYSECRETKEY\":1}",
-            "does not fit at line 2 column 26",
-            new_app,
+            "does not fit at line 2 column 26: it {}",
         ),
-        (APPS, "{}", "does not fit at line 1 column 2", new_app),
+        (APPS, "{}", "does not fit at line 1 column 2: it {}"),
         (
             APPS,
             r#"{"sdkappid":7,"secret_key":["MYSECRETKEY"]}"#,
-            "does not fit at line 1 column 27",
-            new_app,
+            "does not fit at line 1 column 27: it {}",
         ),
-        (
-            APPS,
-            r#""MYSECRETKEY""#,
-            "does not fit at line 1 column 13",
-            new_app,
-        ),
-        (APPS, "MYSECRETKEY", "is not JSON at line 1 column 1.", ""),
         (
             APPS,
             r#"{"sdkappid":7,"secret_key":"MYSECRETKEY"#,
             "is cut off at line 1 column 39.",
-            "",
         ),
+        (APPS, "", "{}"),
+        (APPS, r#""MYSECRETKEY""#, "{}"),
+        (APPS, "MYSECRETKEY", "{}"),
+        (APPS, r#"[7,"pro","MYSECRETKEYMYSECRETKEY"]"#, "{}"),
+        (&rotate, r#"["MYSECRETKEYMYSECRETKEY"]"#, "{}"),
+        (&rotate, " []", "{}"),
+        (&rotate, "null", "{}"),
         (
             &rotate,
             r#"{"MYSECRETKEY":1}"#,
-            "does not fit at line 1 column 14",
-            new_key,
+            "does not fit at line 1 column 14: it {}",
         ),
         (
             &rotate,
-            r#"{"secret_key":17}"#,
-            "does not fit at line 1 column 16",
-            new_key,
+            r#" {"secret_key":17}"#,
+            "does not fit at line 1 column 17: it {}",
         ),
         (
             &rotate,
             "{secret_key:MYSECRETKEY}",
             "is not JSON at line 1 column 2.",
-            "",
         ),
     ] {
         let answer = server.operate("POST", path, body).await;
         assert_error(&answer, 400, "invalid_request");
-        let message = answer.json()["error"]["message"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        let expected = if rest.is_empty() {
-            format!("The body {place}")
-        } else {
-            format!("The body {place}: {rest}")
-        };
-        assert_eq!(message, expected, "{body}");
+        let fields = if path == APPS { new_app } else { new_key };
+        assert_eq!(
+            answer.json()["error"]["message"],
+            format!("The body {}", expected.replace("{}", fields)),
+            "{body}"
+        );
     }
+    assert_eq!(code_with_key(&server, KEY).await, 0);
 }
 
 #[tokio::test]
