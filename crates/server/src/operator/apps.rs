@@ -11,6 +11,9 @@ use super::{
     input::{AppPath, BodyObject, UserPath, WholeBody},
 };
 
+/// The shortest key that an app is given, in bytes: what could be guessed is not accepted.
+const KEY_MIN_BYTES: usize = 16;
+
 /// Body of `POST /muster/v1/apps`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,7 +22,7 @@ pub(super) struct NewAppBody {
     sdkappid: u32,
     /// `trial`, `developer`, `standard`, `pro`, `pro_plus` or `enterprise`; `developer` if left out.
     edition: Option<String>,
-    /// The key to sign UserSigs with; if left out, one is made and shown in the answer.
+    /// The key to sign UserSigs with, 16 to 256 bytes; if left out, one is made and shown in the answer.
     secret_key: Option<String>,
 }
 
@@ -32,7 +35,7 @@ impl BodyObject for NewAppBody {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RotateKeyBody {
-    /// The new key; if left out, one is made and shown in the answer.
+    /// The new key, 16 to 256 bytes; if left out, one is made and shown in the answer.
     secret_key: Option<String>,
 }
 
@@ -162,6 +165,12 @@ fn given_or_made(given: Option<String>) -> Result<(SecretKey, Option<String>), A
     if let Some(text) = given {
         let key = SecretKey::parse(&text)
             .map_err(|error| ApiError::invalid_request(format!("secret_key: {error}.")))?;
+        if text.len() < KEY_MIN_BYTES {
+            return Err(ApiError::invalid_request(format!(
+                "secret_key: the secret key has {} bytes, fewer than {KEY_MIN_BYTES}.",
+                text.len()
+            )));
+        }
         return Ok((key, None));
     }
     let mut random = [0; 32];

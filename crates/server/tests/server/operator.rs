@@ -171,6 +171,31 @@ async fn keys_are_changed_and_shown_only_if_made_here() {
 }
 
 #[tokio::test]
+async fn a_key_that_could_be_guessed_is_not_taken() {
+    let server = harness::start().await;
+    let rotate = format!("{APPS}/{APP}/rotate-key");
+    for key in ["k", "0123456789abcde"] {
+        for (path, body) in [
+            (APPS, json!({"sdkappid": 7, "secret_key": key})),
+            (&rotate, json!({"secret_key": key})),
+        ] {
+            let answer = server.operate("POST", path, &body.to_string()).await;
+            assert_error(&answer, 400, "invalid_request");
+            let bytes = key.len();
+            assert_eq!(
+                answer.json()["error"]["message"],
+                format!("secret_key: the secret key has {bytes} bytes, fewer than 16.")
+            );
+        }
+    }
+    assert_eq!(code_with_key(&server, KEY).await, 0);
+    let shortest = "0123456789abcdef";
+    let body = json!({"secret_key": shortest}).to_string();
+    assert_eq!(server.operate("POST", &rotate, &body).await.status, 200);
+    assert_eq!(code_with_key(&server, shortest).await, 0);
+}
+
+#[tokio::test]
 async fn admins_come_and_go() {
     let server = harness::start().await;
     let answer = server
