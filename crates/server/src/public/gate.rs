@@ -65,6 +65,9 @@ impl Gate {
         if !is_admin {
             return Err(Failure::not_admin(call.command.service(), &call.identifier));
         }
+        if let Some(fresh) = checked.fresh {
+            self.usersigs.remember(fresh);
+        }
         // 14
         if let Some(rates) = &self.rates
             && !rates.pass(call.sdkappid, call.command, now)

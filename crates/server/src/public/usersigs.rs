@@ -3,25 +3,28 @@
 //! Verifying means inflating, parsing and an HMAC; clients send one UserSig for minutes to months
 //! (wire §9.1). So a token that has been verified is remembered, with the key that verified it.
 //! What can change between two calls is asked again on each: whether the app still has that key, and
-//! whether the token has ended (wire §6.2, steps 8 and 9). Tokens that failed are not remembered:
-//! they would push out the ones that are worth it.
-
-use std::sync::Arc;
+//! whether the token has ended (wire §6.2, steps 8 and 9). Tokens that failed, and those of callers
+//! who may not call, are not remembered: they would push out the ones that are worth it.
 
 use muster_accounts::{App, UnixSeconds};
-use muster_usersig::{Claims, Expected, Rejection, SecretKey, verify};
+use muster_usersig::{Expected, Rejection, SecretKey, verify};
 use quick_cache::sync::Cache;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
-/// Verifies UserSigs and remembers those that passed.
+/// Verifies UserSigs and remembers those it is told to.
 pub(crate) struct UserSigs {
     // The key is a digest, so that the memory holds no token and entries are small; nobody can make
     // two tokens of one digest.
-    verified: Cache<[u8; 32], Arc<Verified>>,
+    verified: Cache<Digest, Verified>,
 }
 
+type Digest = [u8; 32];
+
+/// What is needed of a UserSig once its signature is known to be right.
+#[derive(Clone)]
 struct Verified {
-    claims: Claims,
+    /// The last second of its validity.
+    ended_at_s: u64,
     key: SecretKey,
 }
 
@@ -30,6 +33,14 @@ pub(crate) struct Checked {
     pub(crate) outcome: Result<(), Rejection>,
     /// Whether it had been verified before, with a key that still counts.
     pub(crate) known: bool,
+    /// To be remembered if it turns out that the caller may call.
+    pub(crate) fresh: Option<Fresh>,
+}
+
+/// A UserSig that has just been verified.
+pub(crate) struct Fresh {
+    digest: Digest,
+    verified: Verified,
 }
 
 impl UserSigs {
@@ -52,37 +63,59 @@ impl UserSigs {
             && app.keys.contains(&verified.key)
         {
             return Checked {
-                outcome: verified.claims.check_time(now.0),
+                outcome: verified.check_time(now),
                 known: true,
+                fresh: None,
             };
         }
         let expected = Expected {
             sdkappid: app.sdkappid.0.into(),
             identifier,
         };
-        let outcome = verify(usersig, &expected, &app.keys, now.0).map(|verified| {
-            let key = app.keys[verified.key_index].clone();
-            self.verified.insert(
-                digest,
-                Arc::new(Verified {
-                    claims: verified.claims,
-                    key,
-                }),
-            );
-        });
+        let (outcome, fresh) = match verify(usersig, &expected, &app.keys, now.0) {
+            Err(rejection) => (Err(rejection), None),
+            Ok(verified) => {
+                let verified = Verified {
+                    ended_at_s: verified.claims.ended_at_s(),
+                    key: app.keys[verified.key_index].clone(),
+                };
+                (Ok(()), Some(Fresh { digest, verified }))
+            }
+        };
         Checked {
             outcome,
             known: false,
+            fresh,
         }
+    }
+
+    /// Spares the next call the work.
+    pub(crate) fn remember(&self, fresh: Fresh) {
+        self.verified.insert(fresh.digest, fresh.verified);
     }
 }
 
-/// The length stands before the identifier, so that no two callers share a text.
-fn digest(sdkappid: u32, identifier: &str, usersig: &str) -> [u8; 32] {
+impl Verified {
+    fn check_time(&self, now: UnixSeconds) -> Result<(), Rejection> {
+        if now.0 > self.ended_at_s {
+            return Err(Rejection::Expired {
+                ended_at_s: self.ended_at_s,
+                now_s: now.0,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The length stands before the identifier, so that no two callers share a text. The white space
+/// that verifying passes over (wire §6.2, step 1) is left out, so that one token has one digest.
+fn digest(sdkappid: u32, identifier: &str, usersig: &str) -> Digest {
     let mut digest = Sha256::new();
     digest.update(sdkappid.to_be_bytes());
     digest.update((identifier.len() as u64).to_be_bytes());
     digest.update(identifier);
-    digest.update(usersig);
+    for piece in usersig.split([' ', '\t', '\r', '\n']) {
+        digest.update(piece);
+    }
     digest.finalize().into()
 }

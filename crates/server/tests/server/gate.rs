@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     harness::{
-        self, ALICE, APP, CHECK, GET, IMPORT, KEY, NOW_S, Setup, post, post_head, query,
+        self, ALICE, APP, CHECK, GET, IMPORT, KEY, NOW_S, Running, Setup, post, post_head, query,
         query_with, request, usersig,
     },
     peer::Peer,
@@ -182,11 +182,7 @@ async fn a_remembered_token_ends_with_its_key() {
     let server = harness::start().await;
     for (hits, misses) in [(0.0, 1.0), (1.0, 1.0), (2.0, 1.0)] {
         assert_eq!(server.call(IMPORT, ALICE).await.code(), 0);
-        assert_eq!(server.metric("muster_usersig_cache_hits_total").await, hits);
-        assert_eq!(
-            server.metric("muster_usersig_cache_misses_total").await,
-            misses
-        );
+        assert_remembered(&server, hits, misses).await;
     }
     let path = format!("/muster/v1/apps/{APP}/rotate-key");
     let body = json!({"secret_key": OTHER_KEY}).to_string();
@@ -221,6 +217,56 @@ async fn a_remembered_token_ends_with_its_time() {
             .await;
         assert_eq!(peer.answer().await.code(), expected, "{now_s}");
     }
+}
+
+/// Asserts how many tokens were found remembered, and how many not.
+async fn assert_remembered(server: &Running, hits: f64, misses: f64) {
+    assert_eq!(server.metric("muster_usersig_cache_hits_total").await, hits);
+    assert_eq!(
+        server.metric("muster_usersig_cache_misses_total").await,
+        misses
+    );
+}
+
+#[tokio::test]
+async fn a_token_is_remembered_whatever_white_space_is_in_it() {
+    let server = harness::start().await;
+    let sig = usersig("administrator", KEY, NOW_S, 10);
+    let (front, back) = sig.split_at(64);
+    let mut peer = Peer::connect(server.public).await;
+    for spelling in [
+        sig.clone(),
+        format!("{front}%0A{back}"),
+        format!("+%09{front}%0D%0A{back}+"),
+        format!("{front}+{back}"),
+    ] {
+        peer.send(post(IMPORT, &query_with("administrator", &spelling), ALICE))
+            .await;
+        assert_eq!(peer.answer().await.code(), 0, "{spelling}");
+    }
+    assert_remembered(&server, 3.0, 1.0).await;
+    // No other white space is passed over, remembered or not.
+    let other = query_with("administrator", &format!("{front}%0B{back}"));
+    peer.send(post(IMPORT, &other, ALICE)).await;
+    assert_eq!(peer.answer().await.code(), 70003);
+}
+
+#[tokio::test]
+async fn only_a_token_of_an_admin_is_remembered() {
+    let server = harness::start().await;
+    let mut peer = Peer::connect(server.public).await;
+    let mut call = async |expected| {
+        peer.send(post(IMPORT, &query("bob"), ALICE)).await;
+        assert_eq!(peer.answer().await.code(), expected);
+    };
+    call(70403).await;
+    call(70403).await;
+    assert_remembered(&server, 0.0, 2.0).await;
+    let path = format!("/muster/v1/apps/{APP}/admins/bob");
+    assert_eq!(server.operate("PUT", &path, "").await.status, 200);
+    call(0).await;
+    call(0).await;
+    assert_remembered(&server, 1.0, 3.0).await;
 }
 
 #[tokio::test]
