@@ -107,6 +107,20 @@ impl Launch {
         }
     }
 
+    /// Starts it and ends it with SIGKILL so much later, wherever it then is.
+    pub fn kill_during_start(mut self, after: Duration) {
+        let command = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("muster can be started");
+        thread::sleep(after);
+        // It may have ended by itself.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
     /// Starts it and waits until it is ready, or has ended.
     pub fn try_start(mut self) -> Result<Muster, Ended> {
         let log = tempfile::NamedTempFile::new().expect("a place for the log");
