@@ -19,7 +19,7 @@ use axum::{
     routing::{get, post, put},
 };
 use hyper::{
-    Request, Response,
+    Request, Response, StatusCode,
     body::Incoming,
     header::{CONNECTION, HeaderValue},
 };
@@ -174,7 +174,7 @@ impl Answer for Operator {
             target: "muster::operator",
             %request_id,
             method = %LogText(method.as_str()),
-            path = %LogText(uri.path()),
+            path = %LogText(shown_path(uri.path(), response.status())),
             status = response.status().as_u16(),
             duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             peer = %caller.peer,
@@ -182,4 +182,34 @@ impl Answer for Operator {
         );
         Ok(response)
     }
+}
+
+/// The path for the log. If the request succeeded its parts are an app and a user, which the log is
+/// to name. Any other path is cut before the first part that is neither a word of this API nor a
+/// number: what stands there may be the operator token, pasted into the wrong place.
+fn shown_path(path: &str, status: StatusCode) -> &str {
+    const WORDS: [&str; 9] = [
+        "muster",
+        "v1",
+        "apps",
+        "rotate-key",
+        "admins",
+        "accounts",
+        "health",
+        "ready",
+        "metrics",
+    ];
+    if status.is_success() {
+        return muster_wire::shown_path(path);
+    }
+    let mut end = 0;
+    for part in path.split('/') {
+        // A token has 16 bytes at least.
+        let is_number = part.len() <= 10 && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number && !WORDS.contains(&part) {
+            return &path[..end];
+        }
+        end += part.len() + 1;
+    }
+    path
 }

@@ -108,6 +108,59 @@ async fn a_request_is_one_line_without_secrets() {
 }
 
 #[tokio::test]
+async fn a_token_in_an_operators_path_is_not_shown() {
+    let server = harness::start().await;
+    let cases = [
+        (
+            "PUT",
+            "/muster/v1/apps/1400000000/admins/bob%20b",
+            200,
+            "/muster/v1/apps/1400000000/admins/bob%20b",
+        ),
+        (
+            "GET",
+            "/muster/v1/apps/1400000000/accounts?limit=1&token=TOKEN",
+            200,
+            "/muster/v1/apps/1400000000/accounts",
+        ),
+        (
+            "PUT",
+            "/muster/v1/apps/1400000000/admins/eve%3FTOKEN",
+            200,
+            "/muster/v1/apps/1400000000/admins/eve",
+        ),
+        (
+            "POST",
+            "/muster/v1/apps/7/rotate-key",
+            404,
+            "/muster/v1/apps/7/rotate-key",
+        ),
+        (
+            "GET",
+            "/muster/v1/apps/1400000000/accounts/TOKEN",
+            404,
+            "/muster/v1/apps/1400000000/accounts/",
+        ),
+        ("GET", "/muster/v1/apps/TOKEN", 400, "/muster/v1/apps/"),
+        ("GET", "/muster/v1/TOKEN", 404, "/muster/v1/"),
+        ("GET", "/muster/v1/apps%3Ftoken=TOKEN", 404, "/muster/v1/"),
+        ("GET", "/metrics?token=TOKEN", 200, "/metrics"),
+        ("GET", "/TOKEN", 404, "/"),
+        ("GET", "/TOKEN/apps", 404, "/"),
+        ("GET", "/x?token=TOKEN", 404, "/"),
+    ];
+    for (method, path, status, shown) in cases {
+        let answer = server
+            .operate(method, &path.replace("TOKEN", TOKEN), "")
+            .await;
+        assert_eq!(answer.status, status, "{path}");
+        let line = line_with(answer.header("x-request-id").unwrap()).await;
+        assert!(line.contains(&format!(" path={shown} ")), "{path}: {line}");
+    }
+    assert_eq!(lines_with(TOKEN), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_callers_send_cannot_break_a_line() {
     let server = harness::start().await;
     let mut peer = Peer::connect(server.public).await;
