@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    HeaderMap, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -187,6 +187,14 @@ impl Shared {
         let body = RequestBody::new(body, &head.headers, &self.limits);
         let admitted = match self.admit(head, record).await {
             Ok(admitted) => admitted,
+            // Not a call, to be answered with 200 (wire §1.2), but a wish for a tunnel, which any
+            // status of success would grant.
+            Err(refused) if head.method == Method::CONNECT => {
+                return Ok(Answered {
+                    status: StatusCode::BAD_REQUEST,
+                    ..refused.closing()
+                });
+            }
             Err(refused) => {
                 let passed = body.discard().await?;
                 return Ok(if passed { refused } else { refused.closing() });

@@ -69,6 +69,27 @@ async fn other_methods_are_answered_like_everything() {
     assert_eq!(peer.answer().await.code(), 0);
 }
 
+/// A proxy would read 200 as "the tunnel is open".
+#[tokio::test]
+async fn no_tunnel_is_opened() {
+    let server = harness::start().await;
+    for address in [server.public, server.operator] {
+        for target in ["example.com:443", "/muster/v1/health"] {
+            let mut peer = Peer::connect(address).await;
+            peer.send(format!("CONNECT {target} HTTP/1.1\r\nHost: muster\r\n\r\n"))
+                .await;
+            let answer = peer.answer().await;
+            assert!(answer.status >= 400, "{target}: {answer:?}");
+            if address == server.public {
+                assert_eq!(answer.status, 400);
+                assert_eq!(answer.json()["ErrorCode"], 60002);
+                assert!(answer.closes());
+                assert!(peer.closed_in_silence().await);
+            }
+        }
+    }
+}
+
 /// Each call fails two checks at least, and the earlier one has to decide.
 #[tokio::test]
 async fn the_first_check_that_fails_decides() {
