@@ -25,7 +25,7 @@ use hyper::{
 };
 use muster_accounts::AccountStore;
 use tokio::time::timeout;
-use tower::Service;
+use tower_service::Service;
 use tracing::{error, info};
 
 use self::error::ApiError;
