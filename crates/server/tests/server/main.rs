@@ -13,6 +13,7 @@ mod gate;
 mod harness;
 mod log;
 mod operator;
+mod operator_refusals;
 mod peer;
 mod stopping;
 mod store_faults;
