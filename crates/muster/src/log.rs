@@ -1,13 +1,24 @@
 //! The log: `tracing` to the standard error output, so that the standard output stays the
 //! command's own.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _},
+    sync::{Mutex, PoisonError},
+};
 
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Log;
 
-/// Starts the log of this process.
+/// Lines that wait to be written, some hundred bytes each. With more, lines are lost rather than calls
+/// kept waiting: a reader of the log that stalls must not stop the server.
+const WAITING_LINES_LIMIT: usize = 16_384;
+
+/// Writes the lines that still wait when it is dropped.
+static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
+/// Starts the log of this process. Before the process ends, [`end`] writes what still waits.
 pub(crate) fn start(log: &Log) {
     // The engine below the store tells of every start at this level; its other levels are kept.
     let level = match log.level.as_str() {
@@ -15,9 +26,13 @@ pub(crate) fn start(log: &Log) {
         other => other,
     };
     let filter = EnvFilter::try_new(level).expect("the level was judged with the settings");
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING_LINES_LIMIT)
+        .thread_name("muster-log")
+        .finish(io::stderr());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(writer)
         // A line that cannot be written is lost. The default complains on the standard error output,
         // which is what cannot be written, and panics over that.
         .log_internal_errors(false);
@@ -26,4 +41,10 @@ pub(crate) fn start(log: &Log) {
     } else {
         builder.with_ansi(io::stderr().is_terminal()).init();
     }
+    *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+}
+
+/// Writes the lines that still wait, for about a second at the most. Lines after it are lost.
+pub(crate) fn end() {
+    drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
 }

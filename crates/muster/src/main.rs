@@ -34,7 +34,10 @@ mod settings_args;
 mod signals;
 mod usersig;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -88,10 +91,12 @@ fn main() -> ExitCode {
         Command::Usersig(usersig) => usersig.run(),
         Command::Completions(completions) => completions.run(),
     };
+    log::end();
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // `eprintln!` panics if nobody can be told.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }

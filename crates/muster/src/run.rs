@@ -104,7 +104,7 @@ async fn serve(
     greet(greeting, &server)?;
     let stop = async {
         tokio::select! {
-            () = signals.first() => {}
+            _ = signals.watch() => {}
             // The cause is in the log already, and once more at the end.
             _ = opened.store.stopped() => info!("stopping, because the store has stopped"),
         }

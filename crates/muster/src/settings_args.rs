@@ -2,9 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, ValueHint};
+use clap::{Args, CommandFactory as _, ValueHint, error::ErrorKind};
 
-use crate::config::{self, File, Flags};
+use crate::{
+    Cli,
+    config::{self, File, Flags, Setting},
+};
 
 #[derive(Args)]
 pub(crate) struct SettingsArgs {
@@ -30,12 +33,20 @@ pub(crate) struct SettingsArgs {
 
     /// Any other setting, as in --set limits.max_connections=500; may be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = config::setting_pair)]
-    set: Vec<config::Setting>,
+    set: Vec<Setting>,
 }
 
 impl SettingsArgs {
     /// What was given, the weakest first: a flag of its own counts over `--set`.
     pub(crate) fn flags(self) -> Flags {
+        // Not judged while parsing: clap shows the value in what it says of a wrong one.
+        if self.set.iter().any(Setting::is_secret) {
+            let message = "--set: other users of this machine can read the command line; give \
+                 operator_token as MUSTER_OPERATOR_TOKEN or in the file";
+            Cli::command()
+                .error(ErrorKind::ValueValidation, message)
+                .exit();
+        }
         let mut flags: Flags = self
             .set
             .into_iter()

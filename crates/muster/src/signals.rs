@@ -4,7 +4,10 @@ use std::process;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing::{error, info};
+
+use crate::log;
 
 /// Both signals. From its making on they no longer end the process by themselves.
 pub(crate) struct StopSignals {
@@ -21,18 +24,23 @@ impl StopSignals {
         })
     }
 
-    /// Waits for the first signal, and sees to it that the second one ends the process at once.
-    pub(crate) async fn first(mut self) {
-        let name = self.next().await;
-        info!(signal = name, "told to stop; a second signal stops at once");
+    /// Watches from now on. What is returned ends with the first signal; the second one ends the
+    /// process at once, also if nobody waits for the first any more.
+    pub(crate) fn watch(mut self) -> oneshot::Receiver<()> {
+        let (told, first) = oneshot::channel();
         tokio::spawn(async move {
+            let name = self.next().await;
+            info!(signal = name, "told to stop; a second signal stops at once");
+            let _ = told.send(());
             let name = self.next().await;
             error!(
                 signal = name,
                 "stopping at once; calls in progress are cut off"
             );
+            log::end();
             process::exit(1);
         });
+        first
     }
 
     async fn next(&mut self) -> &'static str {

@@ -20,7 +20,13 @@ use crate::{
 #[command(next_help_heading = "Finding the server")]
 pub(super) struct ConnectionArgs {
     /// The server's operator listener [default: from the settings, http://127.0.0.1:7081].
-    #[arg(long, global = true, value_name = "URL", env = "MUSTER_OPERATOR_URL")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "MUSTER_OPERATOR_URL",
+        hide_env_values = true
+    )]
     #[arg(value_hint = ValueHint::Url)]
     operator_url: Option<String>,
 

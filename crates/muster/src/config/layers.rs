@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use toml_edit::{Document, DocumentMut, Item, Key, Table, TableLike, Value};
 
 /// The documented default file is the defaults.
@@ -73,12 +73,12 @@ impl Setting {
         let (key, value) = text
             .split_once('=')
             .context("write it as KEY=VALUE, as in limits.max_connections=500")?;
-        ensure!(
-            key != SECRET,
-            "the command line can be read by other users; give it as {} or in the file",
-            variable(SECRET)
-        );
         Setting::parse(key, value)
+    }
+
+    /// Whether its value is not to be given on the command line, nor shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.key == SECRET
     }
 }
 

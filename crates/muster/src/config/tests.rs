@@ -254,14 +254,9 @@ fn a_wrong_variable_or_flag_is_named() {
         ("listn=1", "listn is no setting of muster"),
         ("limits=1", "limits is no setting of muster"),
         ("rate_limits=1", "\"1\" is neither true nor false"),
-        (
-            "operator_token=0123456789abcdef",
-            "give it as MUSTER_OPERATOR_TOKEN or in the file",
-        ),
     ] {
         let error = setting_pair(pair).unwrap_err();
         assert!(error.contains(expected), "{pair}: {error}");
-        assert!(!error.contains("0123456789abcdef"), "{error}");
     }
 }
 

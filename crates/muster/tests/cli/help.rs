@@ -91,8 +91,8 @@ fn wrong_usage_is_told_apart_from_failure() {
         ),
         (
             &["serve", "--set", "operator_token=0123456789abcdef"],
-            "the command line can be read by other users; give it as MUSTER_OPERATOR_TOKEN or in \
-             the file",
+            "other users of this machine can read the command line; give operator_token as \
+             MUSTER_OPERATOR_TOKEN or in the file",
         ),
         (&["app", "create"], "--sdkappid <N>"),
         (
@@ -148,6 +148,10 @@ fn wrong_usage_is_told_apart_from_failure() {
     ] {
         let error = muster(args).refused(2);
         assert!(error.contains(expected), "{args:?}: {error}");
+        assert!(
+            !error.contains("0123456789abcdef"),
+            "a secret is shown: {error}"
+        );
     }
     // Alone, a command with subcommands shows its help.
     for args in [

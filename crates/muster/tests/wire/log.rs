@@ -46,3 +46,27 @@ fn no_room_for_the_log() {
     }
     server.end();
 }
+
+/// A reader of the log who stalls holds up no call: lines are lost instead.
+#[test]
+fn a_stalled_reader_of_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    // The reader opens the pipe and reads nothing; it outlives the test by some seconds.
+    let script = format!(
+        "mkfifo '{0}'; sleep 20 <'{0}' >/dev/null & exec \"$@\" 2>'{0}'",
+        fifo.display()
+    );
+    let data_dir = dir.path().join("data");
+    let launch = Launch::dev_in_shell(env!("CARGO_BIN_EXE_muster"), &data_dir, &script);
+    let server = Server::start(launch.arg("--no-rate-limits"));
+    // Each call logs some 200 bytes, and a pipe holds 64 KiB.
+    for _ in 0..2_000 {
+        let answer = server.call(
+            "im_open_login_svc/account_check",
+            r#"{"CheckItem":[{"UserID":"nobody"}]}"#,
+        );
+        assert!(answer.contains(r#""ErrorCode":0"#), "{answer}");
+    }
+    server.end();
+}
