@@ -25,7 +25,7 @@ pub(crate) struct ConfigPrint {
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   muster config print
-  muster config print > muster.toml
+  muster config print > muster.new.toml
   MUSTER_LISTEN=0.0.0.0:80 muster config print --config /etc/muster.toml";
 
 impl ConfigPrint {

@@ -84,6 +84,7 @@ impl Dev {
                     ("data", data(opened)),
                     ("app", app_note(&app, made, edition)),
                     ("secret key", key_note(&app)),
+                    ("rate limits", rate_note(opened).to_owned()),
                     ("operator token", run::token_note(opened)),
                 ],
                 farewell: Some(Box::new(move |public_addr| {
@@ -114,6 +115,14 @@ async fn app(
     };
     let made = store.create_app(new, now).await;
     Ok((made.context("cannot make the app")?, true))
+}
+
+fn rate_note(opened: &run::Opened) -> &'static str {
+    if opened.config.rate_limits {
+        "100 or 200 calls a second of each command, as documented (--no-rate-limits lifts them)"
+    } else {
+        "off"
+    }
 }
 
 fn data(opened: &run::Opened) -> String {

@@ -44,7 +44,7 @@ use clap::{Parser, Subcommand};
 /// An account server that speaks the account API of Tencent Cloud Live and Chat.
 #[derive(Parser)]
 #[command(name = "muster", version, after_help = HELP, max_term_width = 100)]
-#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -82,7 +82,7 @@ fn open(config: Config) -> anyhow::Result<Opened> {
     info!(
         data_dir = %dir.display(),
         accounts = store.stats().accounts,
-        took_ms = start.elapsed().as_millis(),
+        took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         "the store is open"
     );
     Ok(Opened {

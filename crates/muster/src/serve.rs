@@ -30,7 +30,8 @@ const EXAMPLES: &str = "\
 Examples:
   muster serve --config /etc/muster/muster.toml
   muster serve --listen 10.0.0.5:7080 --data-dir /var/lib/muster
-  MUSTER_LOG_FORMAT=json muster serve --set limits.max_connections=50000";
+  MUSTER_LOG_FORMAT=json muster serve --set limits.max_connections=50000
+  muster serve --set rate_limits=false";
 
 impl Serve {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {

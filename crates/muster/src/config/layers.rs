@@ -248,7 +248,8 @@ impl Layers {
                 None => shown.document[key.as_str()].as_value_mut(),
             };
             let value = value.expect("settings are values");
-            let masked = if key == SECRET { "masked, " } else { "" };
+            let is_masked = key == SECRET && value.as_str() == Some(MASK);
+            let masked = if is_masked { "masked, " } else { "" };
             value
                 .decor_mut()
                 .set_suffix(format!(" # {masked}from {source}"));

@@ -37,7 +37,9 @@ const EXAMPLES: &str = "\
 Examples:
   muster usersig sign --sdkappid 1400000001 --identifier administrator --secret-key-file app.key
   MUSTER_SECRET_KEY=$(cat app.key) muster usersig sign --sdkappid 1400000001 --identifier alice \\
-      --expire-s 86400";
+      --expire-s 86400
+  muster usersig sign --sdkappid 1400000000 --identifier administrator --secret-key \\
+      5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e    the app of muster dev";
 
 impl Sign {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {

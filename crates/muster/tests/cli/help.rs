@@ -18,6 +18,10 @@ fn commands() -> Vec<Vec<String>> {
                 && !rest.starts_with(' ')
             {
                 let name = rest.split_whitespace().next().unwrap();
+                // clap's own, which prints what `--help` prints.
+                if name == "help" {
+                    continue;
+                }
                 let mut subcommand = command.clone();
                 subcommand.push(name.to_owned());
                 all.push(subcommand);

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use muster_accounts::{AccountStore, App, UnixSeconds, UserId};
+use muster_usersig::{DecodeError, Rejection};
 use muster_wire::{Call, Failure};
 use tokio::time::timeout;
 use tracing::error;
@@ -18,6 +19,23 @@ pub(crate) struct Gate {
     /// `None` if the limits are switched off.
     rates: Option<CallRates>,
     deadline: Duration,
+}
+
+/// A call that may not pass.
+pub(crate) struct Refused {
+    pub(crate) failure: Failure,
+    /// What makes a UserSig illegal. The protocol's text does not say, so it is for the log; it quotes
+    /// nothing of the UserSig.
+    pub(crate) illegal: Option<DecodeError>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            illegal: None,
+        }
+    }
 }
 
 impl Gate {
@@ -46,7 +64,7 @@ impl Gate {
         call: &Call<'_>,
         now: UnixSeconds,
         request_id: RequestId,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Refused> {
         // 8
         let app = self.app(call, request_id).await?;
         // 9 disabled, 10 allow-list, 11 too many failed checks: to stand here once an app can be
@@ -56,14 +74,19 @@ impl Gate {
             .usersigs
             .check(&app, &call.identifier, &call.usersig, now);
         self.metrics.usersig(checked.known);
-        checked
-            .outcome
-            .map_err(|rejection| Failure::usersig(&rejection))?;
+        checked.outcome.map_err(|rejection| Refused {
+            failure: Failure::usersig(&rejection),
+            illegal: match rejection {
+                Rejection::Illegal(error) => Some(error),
+                _ => None,
+            },
+        })?;
         // 13
         let is_admin =
             UserId::parse(&call.identifier).is_ok_and(|caller| app.admins.contains(&caller));
         if !is_admin {
-            return Err(Failure::not_admin(call.command.service(), &call.identifier));
+            let service = call.command.service();
+            return Err(Failure::not_admin(service, &call.identifier).into());
         }
         if let Some(fresh) = checked.fresh {
             self.usersigs.remember(fresh);
@@ -73,7 +96,7 @@ impl Gate {
             && !rates.pass(call.sdkappid, call.command, now)
         {
             let limit = call.command.calls_per_s();
-            return Err(Failure::over_rate(call.command, call.sdkappid, limit));
+            return Err(Failure::over_rate(call.command, call.sdkappid, limit).into());
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ use hyper::{
     http::request::Parts,
 };
 use muster_accounts::{AccountStore, SdkAppId, StoreError, UnixSeconds};
+use muster_usersig::DecodeError;
 use muster_wire::{Command, ErrorCode, Failure, Service, failure_body, parse_call, shown_path};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info};
@@ -33,7 +34,7 @@ use tracing::{error, info};
 use self::{
     body::{BodyRefusal, RequestBody},
     commands::Unanswered,
-    gate::Gate,
+    gate::{Gate, Refused},
 };
 use crate::{
     Clock, Limits, Settings,
@@ -65,6 +66,8 @@ struct Record {
     started: Instant,
     command: Option<Command>,
     sdkappid: Option<SdkAppId>,
+    /// Why the UserSig is illegal, if it is.
+    illegal: Option<DecodeError>,
     entries: usize,
     body_bytes: usize,
 }
@@ -125,6 +128,7 @@ impl Answer for Public {
             started: Instant::now(),
             command: None,
             sdkappid: None,
+            illegal: None,
             entries: 0,
             body_bytes: 0,
         };
@@ -235,7 +239,10 @@ impl Shared {
                 sdkappid: call.sdkappid,
                 now,
             }),
-            Err(failure) => Err(Answered::failed(Some(call.command.service()), &failure)),
+            Err(Refused { failure, illegal }) => {
+                record.illegal = illegal;
+                Err(Answered::failed(Some(call.command.service()), &failure))
+            }
         }
     }
 
@@ -303,6 +310,7 @@ impl Shared {
             path = path.as_ref().map(tracing::field::display),
             sdkappid = record.sdkappid.map(|sdkappid| sdkappid.0),
             code,
+            reason = record.illegal.as_ref().map(tracing::field::display),
             method = %LogText(head.method.as_str()),
             entries = record.entries,
             body_bytes = record.body_bytes,

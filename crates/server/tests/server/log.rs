@@ -107,6 +107,24 @@ async fn a_request_is_one_line_without_secrets() {
     }
 }
 
+/// The protocol has one text for all that can be wrong inside a UserSig; the log says what it is.
+#[tokio::test]
+async fn an_illegal_usersig_is_explained() {
+    let server = harness::start().await;
+    let mut peer = Peer::connect(server.public).await;
+    let sig = usersig("administrator", KEY, harness::NOW_S, 78).replace('_', "%253D");
+    let query = harness::query_with("administrator", &format!("{sig}%253D"));
+    peer.send(post(IMPORT, &query, ALICE)).await;
+    let answer = peer.answer().await;
+    assert_eq!(answer.code(), 70003);
+    let line = lines_with(answer.header("x-request-id").unwrap()).remove(0);
+    assert!(
+        line.contains("reason=the token holds '%' at byte"),
+        "{line}"
+    );
+    assert!(line.contains("still percent-encoded"), "{line}");
+}
+
 #[tokio::test]
 async fn a_token_in_an_operators_path_is_not_shown() {
     let server = harness::start().await;

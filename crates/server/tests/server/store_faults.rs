@@ -132,6 +132,15 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
         "Timed out inside the server, try again.",
     )
     .await;
+    // To the byte, as the binary cannot be brought to it.
+    for ((path, body), exact) in CALLS.into_iter().zip([
+        r#"{"ActionStatus":"FAIL","ErrorCode":70169,"ErrorInfo":"Timed out inside the server, try again."}"#,
+        r#"{"ActionStatus":"FAIL","ErrorCode":70169,"ErrorInfo":"Timed out inside the server, try again.","FailAccounts":[]}"#,
+        r#"{"ActionStatus":"FAIL","ErrorCode":70169,"ErrorInfo":"Timed out inside the server, try again."}"#,
+        r#"{"ActionStatus":"FAIL","ErrorCode":40006,"ErrorInfo":"Internal error, try again.","ErrorDisplay":""}"#,
+    ]) {
+        assert_eq!(server.call(path, body).await.text(), exact, "{path}");
+    }
     let page = format!("/muster/v1/apps/{APP}/accounts");
     for path in [page.as_str(), "/muster/v1/ready"] {
         let answer = server.operate("GET", path, "").await;
