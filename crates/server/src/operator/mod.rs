@@ -1,5 +1,5 @@
 //! The operator API: muster's own, on a listener of its own. JSON in and out, proper HTTP statuses,
-//! and one form for everything that goes wrong ([`error`]).
+//! and one form for everything that goes wrong ([`mod@error`]).
 //!
 //! `health` and the metrics are open, so that monitoring needs no secret; the rest is behind the
 //! operator token ([`auth`]). One file a subject.
