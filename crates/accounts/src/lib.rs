@@ -8,7 +8,7 @@
 //! - [`rules`]: the verbs, as pure functions. What is stored, what is asked and the time go in; a
 //!   plan of records to write comes out. A rule is written here once; no store repeats one.
 //! - [`store`]: [`AccountStore`], the seam behind which the records live.
-//! - [`reference`]: the smallest store that keeps the trait's promises, in memory. It is the model
+//! - [`mod@reference`]: the smallest store that keeps the trait's promises, in memory. It is the model
 //!   against which all other stores are tested.
 
 pub mod account;

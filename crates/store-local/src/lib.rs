@@ -1,16 +1,16 @@
 //! The embedded store: accounts on one machine's disk, in fjall, with an index in memory.
 //!
-//! - [`layout`], [`record`], [`app_record`]: what lies on disk.
-//! - [`index`]: where a user's record stands; memory only, rebuilt when the store is opened.
-//! - [`open`]: the data directory, made whole or not at all, and locked.
-//! - [`records`]: reading records, the same for readers and for the writer.
-//! - [`writer`]: the one thread that changes anything, with group commit.
-//! - [`group`]: the requests of one commit: planned in order, written and synced as one.
+//! - `layout`, `record`, `app_record`: what lies on disk.
+//! - `index`: where a user's record stands; memory only, rebuilt when the store is opened.
+//! - `open`: the data directory, made whole or not at all, and locked.
+//! - `records`: reading records, the same for readers and for the writer.
+//! - `writer`: the one thread that changes anything, with group commit.
+//! - `group`: the requests of one commit: planned in order, written and synced as one.
 //! - this file: [`LocalStore`], the door.
 //!
 //! The invariants, and where they are kept:
 //!
-//! 1. Nothing is acknowledged before it is durable: [`writer`] answers after the sync.
+//! 1. Nothing is acknowledged before it is durable: `writer` answers after the sync.
 //! 2. Nothing is visible before it is durable: readers read from a snapshot, and fjall puts a batch
 //!    into snapshots only after it has synced it. A read sees each request whole or not at all.
 //! 3. A request is atomic: its records are in one fjall batch, which recovery takes whole or not.
