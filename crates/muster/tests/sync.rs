@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use muster_client::{Client, ImportEntry};
+use muster_client::{AccountStatus, Client, ImportEntry};
 use muster_testkit::{Launch, SDKAPPID, sample_key};
 
 /// Syncs of the journal that have ended well.
@@ -54,4 +54,53 @@ async fn each_write_is_synced_before_its_answer() {
     // What changes nothing writes nothing.
     assert_eq!(import("five").await, 0);
     assert!(muster.terminate().status.success());
+}
+
+/// A sync that fails leaves unknown what is on disk: nothing more is acknowledged, the server says why
+/// and ends for its supervisor, and what it had acknowledged is there at the next start.
+#[tokio::test]
+async fn a_failed_sync_ends_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    // Counted for each thread: the writer's first sync makes the app, the next two are imports.
+    let script = "exec strace -D -f -e trace=fdatasync -e signal=none \
+                  -e inject=fdatasync:error=EIO:when=4+ -o /dev/null \"$@\"";
+    let data_dir = dir.path().join("data");
+    let binary = env!("CARGO_BIN_EXE_muster");
+    let muster = Launch::dev_in_shell(binary, &data_dir, script).start();
+    let client = Client::new(
+        muster.accounts_url(),
+        SDKAPPID,
+        "administrator",
+        sample_key(),
+    );
+    let client = client.unwrap();
+    let users: Vec<String> = (0..6).map(|i| format!("user{i}")).collect();
+    let mut acknowledged = Vec::new();
+    for user_id in &users {
+        let outcome = client.account_import(&ImportEntry::id(user_id)).await;
+        acknowledged.push(outcome.is_ok());
+    }
+    assert_eq!(acknowledged, [true, true, false, false, false, false]);
+    let ended = muster.wait();
+    assert_eq!(ended.status.code(), Some(70), "{}", ended.said);
+    assert!(ended.said.contains("a commit failed"), "{}", ended.said);
+    assert!(ended.said.contains("Input/output error"), "{}", ended.said);
+
+    let muster = Launch::dev(binary, &data_dir).start();
+    let client = Client::new(
+        muster.accounts_url(),
+        SDKAPPID,
+        "administrator",
+        sample_key(),
+    );
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    let found = client.unwrap().account_check(&users).await.unwrap();
+    for account in &found[..2] {
+        assert_eq!(
+            account.status,
+            Ok(AccountStatus::Imported),
+            "{}",
+            account.user_id
+        );
+    }
 }

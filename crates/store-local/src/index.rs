@@ -16,7 +16,7 @@ use std::{
 use hashbrown::HashTable;
 use muster_accounts::{InternalId, SdkAppId, UserId};
 
-/// As many as one byte can choose from. At ten million accounts a shard holds 40,000 and grows in about a millisecond.
+/// As many as one byte can choose from. At ten million accounts a shard holds 40,000.
 const SHARDS: usize = 256;
 
 #[derive(Clone, Copy)]
