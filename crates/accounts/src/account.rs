@@ -13,6 +13,9 @@ pub struct Account {
     pub imported_at: UnixSeconds,
     /// When a field of the profile last got another value; `imported_at` until then.
     pub changed_at: UnixSeconds,
+    /// The second of the last kick: UserSigs issued in it or before are invalid (wire §3.6). It
+    /// never moves back, and outlives deletion and re-import.
+    pub kicked_at: Option<UnixSeconds>,
     /// What the account says of its user.
     pub profile: Profile,
 }
@@ -26,4 +29,6 @@ pub struct Tombstone {
     pub user_id: UserId,
     /// When it was deleted.
     pub deleted_at: UnixSeconds,
+    /// [`Account::kicked_at`], kept for the next account of the user.
+    pub kicked_at: Option<UnixSeconds>,
 }

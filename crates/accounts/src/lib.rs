@@ -21,8 +21,9 @@ pub mod store;
 pub mod time;
 
 pub use account::{Account, Tombstone};
-pub use app::{App, AppChange, Edition, NewApp};
+pub use app::{App, AppChange, AppKey, AppPatch, AppSettings, Edition, NewApp};
 pub use id::{InternalId, SdkAppId, UserId};
+pub use ipnet::IpNet;
 pub use profile::{FaceUrl, Nick, Profile, ProfileField};
 pub use reference::ReferenceStore;
 pub use store::{AccountStore, OpError, StoreError, StoreStats};

@@ -1,6 +1,6 @@
 //! What an account says of its user (wire §3.8, §4.1).
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use bytestring::ByteString;
 use thiserror::Error;
@@ -67,6 +67,29 @@ text_field!(
     Location, 16
 );
 
+text_field!(
+    /// The value of a custom field: at most 500 bytes.
+    CustomValue, 500
+);
+
+/// The name of a custom field, what stands after `Tag_Profile_Custom_`: 1 to 8 ASCII letters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CustomField(Box<str>);
+
+impl CustomField {
+    /// Takes a name in; `None` if it cannot be one.
+    pub fn parse(name: &str) -> Option<Self> {
+        let is_one =
+            (1..=8).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+        is_one.then(|| Self(name.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// `Tag_Profile_IM_Gender`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -125,6 +148,8 @@ pub struct MoreFields {
     pub role: Option<u32>,
     pub self_signature: Option<SelfSignature>,
     pub location: Option<Location>,
+    /// `Tag_Profile_Custom_` fields; also those that are no longer declared.
+    pub custom: BTreeMap<CustomField, CustomValue>,
 }
 
 /// One field with the value that it is to have.
@@ -146,6 +171,7 @@ pub enum ProfileField {
     Role(u32),
     SelfSignature(SelfSignature),
     Location(Location),
+    Custom(CustomField, CustomValue),
 }
 
 impl Profile {
@@ -164,6 +190,9 @@ impl Profile {
             ProfileField::Role(value) => self.more().role = Some(value),
             ProfileField::SelfSignature(value) => self.more().self_signature = Some(value),
             ProfileField::Location(value) => self.more().location = Some(value),
+            ProfileField::Custom(field, value) => {
+                self.more().custom.insert(field, value);
+            }
         }
     }
 

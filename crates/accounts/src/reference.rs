@@ -16,8 +16,9 @@ use crate::{
     rules::{
         self, Known, Write,
         app::AppRefusal,
-        delete::Deletion,
+        delete::{DeleteRefusal, Deletion},
         import::{ImportOutcome, ImportRefusal, ImportRequest},
+        kick::KickRefusal,
         profile::ProfileRefusal,
     },
 };
@@ -32,6 +33,7 @@ pub struct ReferenceStore {
 struct State {
     apps: BTreeMap<SdkAppId, Tenant>,
     last_id: Option<InternalId>,
+    kicks: u64,
 }
 
 struct Tenant {
@@ -164,13 +166,40 @@ impl AccountStore for ReferenceStore {
         app: SdkAppId,
         users: Vec<UserId>,
         now: UnixSeconds,
-    ) -> Result<Vec<Deletion>, StoreError> {
+    ) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
         let mut state = self.state();
         let (tenant, _) = state.tenant_mut(app)?;
         let known = users.iter().map(|user_id| tenant.known(user_id)).collect();
-        let (writes, deletions) = rules::delete::plan(&tenant.app, &users, known, now);
+        let (writes, deletions) =
+            rules::delete::plan(&tenant.app, &users, known, now).map_err(OpError::Refused)?;
         tenant.carry_out(writes);
         Ok(deletions)
+    }
+
+    async fn kick(
+        &self,
+        app: SdkAppId,
+        user_id: UserId,
+        now: UnixSeconds,
+    ) -> Result<(), OpError<KickRefusal>> {
+        let mut state = self.state();
+        let (tenant, _) = state.tenant_mut(app)?;
+        let write = rules::kick::plan(tenant.known(&user_id), now).map_err(OpError::Refused)?;
+        tenant.carry_out(write);
+        state.kicks += 1;
+        Ok(())
+    }
+
+    async fn kicked_at(
+        &self,
+        app: SdkAppId,
+        user_id: &UserId,
+    ) -> Result<Option<UnixSeconds>, StoreError> {
+        Ok(self.state().tenant(app)?.known(user_id).kicked_at())
+    }
+
+    fn kicks(&self) -> u64 {
+        self.state().kicks
     }
 
     async fn page(
@@ -210,7 +239,7 @@ impl AccountStore for ReferenceStore {
         now: UnixSeconds,
     ) -> Result<Arc<App>, OpError<AppRefusal>> {
         let mut state = self.state();
-        let State { apps, last_id } = &mut *state;
+        let State { apps, last_id, .. } = &mut *state;
         let existing = apps.get(&new.sdkappid).map(|tenant| &*tenant.app);
         let (app, write) =
             rules::app::create(existing, new, now, new_id(last_id)).map_err(OpError::Refused)?;

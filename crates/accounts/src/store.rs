@@ -22,8 +22,9 @@ use crate::{
     Account, App, AppChange, InternalId, NewApp, ProfileField, SdkAppId, UnixSeconds, UserId,
     rules::{
         app::AppRefusal,
-        delete::Deletion,
+        delete::{DeleteRefusal, Deletion},
         import::{ImportOutcome, ImportRefusal, ImportRequest},
+        kick::KickRefusal,
         profile::ProfileRefusal,
     },
 };
@@ -64,7 +65,26 @@ pub trait AccountStore: Send + Sync + 'static {
         app: SdkAppId,
         users: Vec<UserId>,
         now: UnixSeconds,
-    ) -> Result<Vec<Deletion>, StoreError>;
+    ) -> Result<Vec<Deletion>, OpError<DeleteRefusal>>;
+
+    /// Ends all UserSigs that a user has ([`crate::rules::kick`]).
+    async fn kick(
+        &self,
+        app: SdkAppId,
+        user_id: UserId,
+        now: UnixSeconds,
+    ) -> Result<(), OpError<KickRefusal>>;
+
+    /// The user's kick mark ([`Account::kicked_at`]), also that of a deleted user.
+    async fn kicked_at(
+        &self,
+        app: SdkAppId,
+        user_id: &UserId,
+    ) -> Result<Option<UnixSeconds>, StoreError>;
+
+    /// A number that is another one after any kick than before it, so that who knows a mark knows
+    /// whether to ask again. It changes no later than the kick is acknowledged. Cheap to read.
+    fn kicks(&self) -> u64;
 
     /// Up to `limit` accounts of an app in order of internal id, those after `after`. An empty
     /// answer is the end.

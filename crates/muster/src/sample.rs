@@ -20,7 +20,7 @@ pub(crate) fn key() -> SecretKey {
 
 /// Whether anyone can sign for this app.
 pub(crate) fn holds_public_key(app: &App) -> bool {
-    app.keys.contains(&key())
+    app.keys.iter().any(|known| known.key == key())
 }
 
 /// The documented sample of the new form, with its repeated id: the last entry wins (wire §3.3).
@@ -39,7 +39,7 @@ pub(crate) fn curl(app: &App, base: &str, now_s: u64) -> String {
         expire_s: USERSIG_EXPIRE_S,
         userbuf: None,
     };
-    let key = app.keys.first().expect("an app always has a key");
+    let key = app.signing_key();
     let usersig = sign(key, &claims);
     let sdkappid = app.sdkappid;
     format!(

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    convert::Infallible,
     sync::Arc,
 };
 
@@ -17,8 +16,9 @@ use muster_accounts::{
     rules::{
         self, Known, Write,
         app::AppRefusal,
-        delete::Deletion,
+        delete::{DeleteRefusal, Deletion},
         import::{ImportOutcome, ImportRefusal, ImportRequest},
+        kick::KickRefusal,
         profile::ProfileRefusal,
     },
 };
@@ -43,6 +43,7 @@ pub(crate) struct Group<'a> {
     /// Slots of the index whose records this group removes.
     removed: Vec<(u64, InternalId)>,
     touched_apps: BTreeSet<SdkAppId>,
+    kicks: u64,
     answers: Vec<Answer>,
     // Kept between records for their capacity.
     value: Vec<u8>,
@@ -56,6 +57,7 @@ type Answer = Box<dyn FnOnce() + Send>;
 pub(crate) struct Committed<'a> {
     tenants: &'a Tenants,
     touched_apps: BTreeSet<SdkAppId>,
+    kicks: u64,
     answers: Vec<Answer>,
 }
 
@@ -81,6 +83,7 @@ impl<'a> Group<'a> {
             changed: HashMap::new(),
             removed: Vec::new(),
             touched_apps: BTreeSet::new(),
+            kicks: 0,
             answers: Vec::new(),
             value: Vec::new(),
             candidates: Vec::new(),
@@ -125,6 +128,15 @@ impl<'a> Group<'a> {
                 let outcome = self.delete(app, &users, now);
                 Box::new(move || drop(reply.send(outcome)))
             }
+            Work::Kick {
+                app,
+                user_id,
+                now,
+                reply,
+            } => {
+                let outcome = self.kick(app, &user_id, now);
+                Box::new(move || drop(reply.send(outcome)))
+            }
             Work::CreateApp { new, now, reply } => {
                 let outcome = self.create_app(new, now);
                 Box::new(move || drop(reply.send(outcome)))
@@ -154,6 +166,7 @@ impl<'a> Group<'a> {
         Ok(Committed {
             tenants: self.tenants,
             touched_apps: self.touched_apps,
+            kicks: self.kicks,
             answers: self.answers,
         })
     }
@@ -197,7 +210,7 @@ impl<'a> Group<'a> {
         app: SdkAppId,
         users: &[UserId],
         now: UnixSeconds,
-    ) -> Result<Vec<Deletion>, OpError<Infallible>> {
+    ) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
         let mut known = Vec::with_capacity(users.len());
         for user_id in users {
             known.push(self.known(app, user_id)?);
@@ -207,9 +220,24 @@ impl<'a> Group<'a> {
             .apps
             .get(&app)
             .ok_or(StoreError::UnknownApp(app))?;
-        let (writes, deletions) = rules::delete::plan(&tenant.app, users, known, now);
+        let (writes, deletions) =
+            rules::delete::plan(&tenant.app, users, known, now).map_err(OpError::Refused)?;
         self.stage(app, writes);
         Ok(deletions)
+    }
+
+    fn kick(
+        &mut self,
+        app: SdkAppId,
+        user_id: &UserId,
+        now: UnixSeconds,
+    ) -> Result<(), OpError<KickRefusal>> {
+        self.tenant(app)?;
+        let known = self.known(app, user_id)?;
+        let write = rules::kick::plan(known, now).map_err(OpError::Refused)?;
+        self.kicks += u64::from(write.is_some());
+        self.stage(app, write);
+        Ok(())
     }
 
     fn create_app(
@@ -396,6 +424,11 @@ impl Committed<'_> {
         self.touched_apps
             .iter()
             .map(|app| (*app, &self.tenants.apps[app]))
+    }
+
+    /// How many users were kicked.
+    pub(crate) fn kicks(&self) -> u64 {
+        self.kicks
     }
 
     /// Tells every caller.

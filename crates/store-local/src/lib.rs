@@ -41,8 +41,9 @@ use muster_accounts::{
     StoreError, StoreStats, UnixSeconds, UserId,
     rules::{
         app::AppRefusal,
-        delete::Deletion,
+        delete::{DeleteRefusal, Deletion},
         import::{ImportOutcome, ImportRefusal, ImportRequest},
+        kick::KickRefusal,
         profile::ProfileRefusal,
     },
 };
@@ -231,7 +232,7 @@ impl AccountStore for LocalStore {
         app: SdkAppId,
         users: Vec<UserId>,
         now: UnixSeconds,
-    ) -> Result<Vec<Deletion>, StoreError> {
+    ) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
         self.write(|reply| Work::Delete {
             app,
             users,
@@ -239,10 +240,36 @@ impl AccountStore for LocalStore {
             reply,
         })
         .await
-        .map_err(|error| match error {
-            OpError::Refused(never) => match never {},
-            OpError::Store(error) => error,
+    }
+
+    async fn kick(
+        &self,
+        app: SdkAppId,
+        user_id: UserId,
+        now: UnixSeconds,
+    ) -> Result<(), OpError<KickRefusal>> {
+        self.write(|reply| Work::Kick {
+            app,
+            user_id,
+            now,
+            reply,
         })
+        .await
+    }
+
+    async fn kicked_at(
+        &self,
+        app: SdkAppId,
+        user_id: &UserId,
+    ) -> Result<Option<UnixSeconds>, StoreError> {
+        self.known_app(app)?;
+        let user_id = *user_id;
+        self.read(move |records| records.kicked_at(app, user_id))
+            .await
+    }
+
+    fn kicks(&self) -> u64 {
+        self.shared.kicks()
     }
 
     async fn page(

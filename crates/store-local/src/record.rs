@@ -3,7 +3,7 @@
 //! ```text
 //! u8 version (1) · u8 kind · u8 length of user id · user id
 //! kind 0, account:   u64 imported at · u64 changed at · text nick · text face url · field*
-//! kind 1, tombstone: u64 deleted at
+//! kind 1, tombstone: u64 deleted at · u64 kick mark, if there is one
 //! text:  u16 length in bytes · UTF-8
 //! field: u8 tag · value; the tags and what follows them are in `FIELD_*` below
 //! ```
@@ -13,7 +13,10 @@
 use bytestring::ByteString;
 use muster_accounts::{
     Account, FaceUrl, InternalId, Nick, Profile, ProfileField, Tombstone, UnixSeconds, UserId,
-    profile::{AdminForbidType, AllowType, Gender, Location, MoreFields, SelfSignature},
+    profile::{
+        AdminForbidType, AllowType, CustomField, CustomValue, Gender, Location, MoreFields,
+        SelfSignature,
+    },
     rules::Known,
 };
 use thiserror::Error;
@@ -35,6 +38,10 @@ const FIELD_ROLE: u8 = 8;
 // A text each.
 const FIELD_SELF_SIGNATURE: u8 = 9;
 const FIELD_LOCATION: u8 = 10;
+// u8 length of name, name, text. Once for each custom field.
+const FIELD_CUSTOM: u8 = 11;
+// A u64: the kick mark.
+const FIELD_KICKED_AT: u8 = 12;
 
 /// A record does not read as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -55,12 +62,19 @@ pub(crate) fn encode_account(account: &Account, out: &mut Vec<u8>) {
     if let Some(more) = &account.profile.more {
         encode_more(more, out);
     }
+    if let Some(kicked_at) = account.kicked_at {
+        out.push(FIELD_KICKED_AT);
+        out.extend_from_slice(&kicked_at.0.to_le_bytes());
+    }
 }
 
 /// Appends the record of a deleted account to `out`.
 pub(crate) fn encode_tombstone(tombstone: &Tombstone, out: &mut Vec<u8>) {
     encode_head(KIND_TOMBSTONE, &tombstone.user_id, out);
     out.extend_from_slice(&tombstone.deleted_at.0.to_le_bytes());
+    if let Some(kicked_at) = tombstone.kicked_at {
+        out.extend_from_slice(&kicked_at.0.to_le_bytes());
+    }
 }
 
 fn encode_head(kind: u8, user_id: &UserId, out: &mut Vec<u8>) {
@@ -116,6 +130,13 @@ fn encode_more(more: &MoreFields, out: &mut Vec<u8>) {
             encode_text(text, out);
         }
     }
+    for (field, value) in &more.custom {
+        let name = field.as_str().as_bytes();
+        let length = u8::try_from(name.len()).expect("a custom field's name has at most 8 bytes");
+        out.extend_from_slice(&[FIELD_CUSTOM, length]);
+        out.extend_from_slice(name);
+        encode_text(value.as_str(), out);
+    }
 }
 
 fn gender_code(gender: Gender) -> u8 {
@@ -162,11 +183,17 @@ pub(crate) fn decode(internal_id: InternalId, value: &[u8]) -> Result<Known, Rec
     let (user_id, kind, mut rest) = head(value)?;
     if kind == KIND_TOMBSTONE {
         let deleted_at = rest.seconds()?;
+        let kicked_at = if rest.0.is_empty() {
+            None
+        } else {
+            Some(rest.seconds()?)
+        };
         rest.end()?;
         return Ok(Known::Deleted(Tombstone {
             internal_id,
             user_id,
             deleted_at,
+            kicked_at,
         }));
     }
     let imported_at = rest.seconds()?;
@@ -177,14 +204,21 @@ pub(crate) fn decode(internal_id: InternalId, value: &[u8]) -> Result<Known, Rec
         face_url: FaceUrl::parse(rest.text()?).map_err(too_long)?,
         more: None,
     };
-    while !rest.0.is_empty() {
-        profile.set(rest.field()?);
+    let mut kicked_at = None;
+    while let Some((tag, after)) = rest.0.split_first() {
+        rest.0 = after;
+        if *tag == FIELD_KICKED_AT {
+            kicked_at = Some(rest.seconds()?);
+        } else {
+            profile.set(rest.field(*tag)?);
+        }
     }
     Ok(Known::Account(Account {
         internal_id,
         user_id,
         imported_at,
         changed_at,
+        kicked_at,
         profile,
     }))
 }
@@ -245,10 +279,10 @@ impl<'a> Reader<'a> {
             .into())
     }
 
-    fn field(&mut self) -> Result<ProfileField, RecordError> {
+    fn field(&mut self, tag: u8) -> Result<ProfileField, RecordError> {
         let unknown = RecordError::Damaged("unknown value of a field");
         let too_long = |_| RecordError::Damaged("a text is too long");
-        Ok(match self.byte()? {
+        Ok(match tag {
             FIELD_GENDER => ProfileField::Gender(match self.byte()? {
                 0 => Gender::Unknown,
                 1 => Gender::Female,
@@ -276,6 +310,14 @@ impl<'a> Reader<'a> {
             }
             FIELD_LOCATION => {
                 ProfileField::Location(Location::parse(self.text()?).map_err(too_long)?)
+            }
+            FIELD_CUSTOM => {
+                let length = usize::from(self.byte()?);
+                let field = str::from_utf8(self.bytes(length)?)
+                    .ok()
+                    .and_then(CustomField::parse)
+                    .ok_or(RecordError::Damaged("the name of a custom field is none"))?;
+                ProfileField::Custom(field, CustomValue::parse(self.text()?).map_err(too_long)?)
             }
             _ => return Err(RecordError::Damaged("unknown field")),
         })
@@ -309,6 +351,10 @@ mod tests {
             ProfileField::Role(8),
             ProfileField::SelfSignature(SelfSignature::parse("".into()).unwrap()),
             ProfileField::Location(Location::parse("0001002374650092".into()).unwrap()),
+            ProfileField::Custom(
+                CustomField::parse("Team").unwrap(),
+                CustomValue::parse("红队".into()).unwrap(),
+            ),
         ] {
             profile.set(field);
         }
@@ -317,6 +363,7 @@ mod tests {
             user_id: UserId::parse("alice").unwrap(),
             imported_at: UnixSeconds(1),
             changed_at: UnixSeconds(u64::MAX),
+            kicked_at: Some(UnixSeconds(6)),
             profile,
         }
     }
@@ -335,6 +382,7 @@ mod tests {
             internal_id: InternalId::FIRST,
             user_id: account.user_id,
             deleted_at: UnixSeconds(5),
+            kicked_at: account.kicked_at,
         };
         let mut buried = Vec::new();
         encode_tombstone(&tombstone, &mut buried);
@@ -353,10 +401,11 @@ mod tests {
             ..Profile::default()
         };
         account.profile.set(ProfileField::Level(7));
+        account.kicked_at = Some(UnixSeconds(3));
         let mut value = Vec::new();
         encode_account(&account, &mut value);
         let expected = b"\x01\x00\x05alice\x01\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\
-            \x02\0\xc3\xa9\0\0\x07\x07\0\0\0";
+            \x02\0\xc3\xa9\0\0\x07\x07\0\0\0\x0c\x03\0\0\0\0\0\0\0";
         assert_eq!(value, expected);
     }
 

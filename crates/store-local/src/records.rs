@@ -7,7 +7,9 @@ use std::{
 };
 
 use fjall::Readable;
-use muster_accounts::{Account, InternalId, SdkAppId, StoreError, UserId, rules::Known};
+use muster_accounts::{
+    Account, InternalId, SdkAppId, StoreError, UnixSeconds, UserId, rules::Known,
+};
 
 use crate::{
     Tenant, Tenants, app_record,
@@ -104,6 +106,20 @@ impl Records {
             None | Some(Known::Nothing | Known::Deleted(_)) => None,
         };
         Ok(found.into_iter().map(account).collect())
+    }
+
+    /// The user's kick mark, also that of a deleted user.
+    pub(crate) fn kicked_at(
+        &self,
+        app: SdkAppId,
+        user_id: UserId,
+    ) -> Result<Option<UnixSeconds>, StoreError> {
+        let found = self.find(app, &[user_id], |user_id, internal_id, value| {
+            let known = record::decode(internal_id, value)?;
+            Ok(is_of(&known, user_id).then_some(known))
+        })?;
+        let known = found.into_iter().next().flatten();
+        Ok(known.and_then(|known| known.kicked_at()))
     }
 
     /// What `judge` makes of the record of each user; it answers `None` for the record of another

@@ -6,7 +6,6 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     io,
     sync::{
         Arc, PoisonError, RwLock,
@@ -20,8 +19,9 @@ use muster_accounts::{
     App, AppChange, NewApp, ProfileField, SdkAppId, StoreError, StoreStats, UnixSeconds, UserId,
     rules::{
         app::AppRefusal,
-        delete::Deletion,
+        delete::{DeleteRefusal, Deletion},
         import::{ImportOutcome, ImportRefusal, ImportRequest},
+        kick::KickRefusal,
         profile::ProfileRefusal,
     },
 };
@@ -58,7 +58,13 @@ pub(crate) enum Work {
         app: SdkAppId,
         users: Vec<UserId>,
         now: UnixSeconds,
-        reply: Reply<Vec<Deletion>, Infallible>,
+        reply: Reply<Vec<Deletion>, DeleteRefusal>,
+    },
+    Kick {
+        app: SdkAppId,
+        user_id: UserId,
+        now: UnixSeconds,
+        reply: Reply<(), KickRefusal>,
     },
     CreateApp {
         new: NewApp,
@@ -78,6 +84,7 @@ pub(crate) struct Shared {
     apps: RwLock<BTreeMap<SdkAppId, Durable>>,
     failure: watch::Sender<Option<Arc<str>>>,
     accounts: AtomicU64,
+    kicks: AtomicU64,
     commits: AtomicU64,
     committed_requests: AtomicU64,
     committed_records: AtomicU64,
@@ -95,6 +102,7 @@ impl Shared {
             apps: RwLock::default(),
             failure: watch::Sender::new(None),
             accounts: AtomicU64::new(0),
+            kicks: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             committed_requests: AtomicU64::new(0),
             committed_records: AtomicU64::new(0),
@@ -133,6 +141,11 @@ impl Shared {
     pub(crate) fn accounts_of(&self, app: SdkAppId) -> Option<u64> {
         let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
         apps.get(&app).map(|durable| durable.accounts)
+    }
+
+    /// A number that each kick changes.
+    pub(crate) fn kicks(&self) -> u64 {
+        self.kicks.load(Ordering::Acquire)
     }
 
     /// Takes no more writes, ever. The first cause stays.
@@ -239,6 +252,7 @@ fn run(
             Ok(durable) => {
                 if written > 0 {
                     shared.publish(durable.apps());
+                    shared.kicks.fetch_add(durable.kicks(), Ordering::Release);
                     shared.committed(requests, written, began);
                 }
                 durable.answer();

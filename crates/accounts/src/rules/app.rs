@@ -1,11 +1,14 @@
-//! Apps: made, re-keyed, given admins (wire §5). Done by the operator, never over the protocol.
+//! Apps: made, configured, re-keyed, given admins (wire §5). Done by the operator, never over the protocol.
 
 use std::collections::BTreeSet;
 
 use thiserror::Error;
 
 use super::{Known, Write};
-use crate::{Account, App, AppChange, InternalId, NewApp, Profile, UnixSeconds, UserId};
+use crate::{
+    Account, App, AppChange, AppKey, AppPatch, AppSettings, InternalId, NewApp, Profile,
+    UnixSeconds, UserId,
+};
 
 /// Why an app was not made or not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -25,6 +28,15 @@ pub enum AppRefusal {
     /// The user is not an admin.
     #[error("the user is not an admin of this app")]
     NotAdmin,
+    /// The app has as many keys that are still good as it may.
+    #[error("an app has at most 5 keys at a time")]
+    TooManyKeys,
+    /// The list has more custom fields than an app may declare.
+    #[error("an app declares at most 20 custom fields")]
+    TooManyCustomFields,
+    /// The allow-list is longer than it may be.
+    #[error("an allow-list has at most 100 entries")]
+    TooManyNetworks,
 }
 
 /// Plans a new app and the account of its `administrator`.
@@ -43,9 +55,13 @@ pub fn create(
     let app = App {
         sdkappid: new.sdkappid,
         edition: new.edition,
-        keys: vec![new.key],
+        keys: vec![AppKey {
+            key: new.key,
+            until: None,
+        }],
         admins: BTreeSet::from([UserId::ADMINISTRATOR]),
         created_at: now,
+        settings: AppSettings::default(),
     };
     let account = bare_account(UserId::ADMINISTRATOR, new_id(), now);
     Ok((
@@ -70,7 +86,20 @@ pub fn change(
 ) -> Result<(App, Option<Write>), AppRefusal> {
     let mut changed = app.clone();
     match change {
-        AppChange::RotateKey(key) => changed.keys = vec![key],
+        AppChange::RotateKey { key, grace_s } => {
+            let end = now.plus(grace_s);
+            for old in &mut changed.keys {
+                old.until = Some(old.until.map_or(end, |until| until.min(end)));
+            }
+            changed
+                .keys
+                .retain(|old| old.is_valid(now) && old.key != key);
+            changed.keys.insert(0, AppKey { key, until: None });
+            if changed.keys.len() > App::MAX_KEYS {
+                return Err(AppRefusal::TooManyKeys);
+            }
+        }
+        AppChange::Configure(patch) => configure(&mut changed, *patch)?,
         AppChange::RemoveAdmin(user_id) => {
             if user_id.is_administrator() {
                 return Err(AppRefusal::Administrator);
@@ -84,16 +113,60 @@ pub fn change(
             if changed.admins.len() > App::MAX_ADMINS {
                 return Err(AppRefusal::TooManyAdmins);
             }
-            let replaces = match known {
+            let (replaces, kicked_at) = match known {
                 Known::Account(_) => return Ok((changed, None)),
-                Known::Nothing => None,
-                Known::Deleted(tombstone) => Some(tombstone.internal_id),
+                Known::Nothing => (None, None),
+                Known::Deleted(tombstone) => (Some(tombstone.internal_id), tombstone.kicked_at),
             };
-            let account = bare_account(user_id, new_id(), now);
+            let account = Account {
+                kicked_at,
+                ..bare_account(user_id, new_id(), now)
+            };
             return Ok((changed, Some(Write::Create { account, replaces })));
         }
     }
     Ok((changed, None))
+}
+
+fn configure(app: &mut App, patch: AppPatch) -> Result<(), AppRefusal> {
+    let AppPatch {
+        edition,
+        disabled,
+        deletion,
+        import_at_sign_in,
+        allow_list,
+        custom_fields,
+        rate_limits,
+        webhook,
+    } = patch;
+    if allow_list
+        .as_ref()
+        .is_some_and(|list| list.len() > App::MAX_ALLOWED_NETWORKS)
+    {
+        return Err(AppRefusal::TooManyNetworks);
+    }
+    if custom_fields
+        .as_ref()
+        .is_some_and(|fields| fields.len() > App::MAX_CUSTOM_FIELDS)
+    {
+        return Err(AppRefusal::TooManyCustomFields);
+    }
+    set(&mut app.edition, edition);
+    let settings = &mut app.settings;
+    set(&mut settings.disabled, disabled);
+    set(&mut settings.deletion, deletion);
+    set(&mut settings.import_at_sign_in, import_at_sign_in);
+    set(&mut settings.allow_list, allow_list);
+    set(&mut settings.custom_fields, custom_fields);
+    set(&mut settings.rate_limits, rate_limits);
+    set(&mut settings.webhook, webhook);
+    Ok(())
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
 }
 
 fn bare_account(user_id: UserId, internal_id: InternalId, now: UnixSeconds) -> Account {
@@ -102,6 +175,7 @@ fn bare_account(user_id: UserId, internal_id: InternalId, now: UnixSeconds) -> A
         user_id,
         imported_at: now,
         changed_at: now,
+        kicked_at: None,
         profile: Profile::default(),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use thiserror::Error;
+
 use super::{Known, Write};
 use crate::{App, Tombstone, UnixSeconds, UserId};
 
@@ -16,13 +18,24 @@ pub enum Deletion {
     Admin,
 }
 
+/// Why nothing was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DeleteRefusal {
+    /// The app's edition allows no deletion, and it is not switched on (wire §5).
+    #[error("the app does not allow deletion")]
+    NotAllowed,
+}
+
 /// Plans the deletion of users. `known` answers, in the order of `users`, what is stored of each.
 pub fn plan(
     app: &App,
     users: &[UserId],
     known: Vec<Known>,
     now: UnixSeconds,
-) -> (Vec<Write>, Vec<Deletion>) {
+) -> Result<(Vec<Write>, Vec<Deletion>), DeleteRefusal> {
+    if !app.allows_deletion() {
+        return Err(DeleteRefusal::NotAllowed);
+    }
     debug_assert_eq!(users.len(), known.len());
     let mut gone = HashSet::new();
     let mut writes = Vec::new();
@@ -35,11 +48,12 @@ pub fn plan(
                     internal_id: account.internal_id,
                     user_id: account.user_id,
                     deleted_at: now,
+                    kicked_at: account.kicked_at,
                 }));
                 Deletion::Deleted
             }
             Known::Account(_) | Known::Nothing | Known::Deleted(_) => Deletion::NotImported,
         });
     }
-    (writes, deletions)
+    Ok((writes, deletions))
 }

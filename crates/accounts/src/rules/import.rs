@@ -24,6 +24,7 @@ pub struct ImportEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportRequest {
     entries: Vec<ImportEntry>,
+    dry_run: bool,
 }
 
 impl ImportRequest {
@@ -46,7 +47,19 @@ impl ImportRequest {
             }
             entries.truncate(kept);
         }
-        Self { entries }
+        Self {
+            entries,
+            dry_run: false,
+        }
+    }
+
+    /// Only says what would happen, and writes nothing.
+    #[must_use]
+    pub fn dry_run(self) -> Self {
+        Self {
+            dry_run: true,
+            ..self
+        }
     }
 
     /// The users, each once, in order of first appearance.
@@ -80,17 +93,26 @@ pub enum ImportRefusal {
     },
 }
 
-/// What an import did.
+/// What an import did, or in a dry run would have done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportOutcome {
-    /// How many accounts were made.
-    pub created: usize,
-    /// How many accounts got a new value.
-    pub updated: usize,
-    /// How many accounts had these values already; nothing was written for them.
-    pub unchanged: usize,
+    /// What became of each of [`ImportRequest::entries`], in their order.
+    pub entries: Vec<Imported>,
     /// Who was left out, in request order.
     pub barred: Vec<Barred>,
+}
+
+/// What became of one user in an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// An account was made.
+    Created,
+    /// The account got a new value.
+    Updated,
+    /// The account had these values already; nothing was written.
+    Unchanged,
+    /// Left out, and listed in [`ImportOutcome::barred`].
+    Barred,
 }
 
 /// Plans an import.
@@ -135,27 +157,38 @@ pub fn plan(
     }
 
     let mut writes = Vec::with_capacity(known.len());
+    outcome.entries.reserve_exact(known.len());
     for (entry, stored) in request.entries.into_iter().zip(known) {
         if barred_until(app, &stored, now).is_some() {
+            outcome.entries.push(Imported::Barred);
             continue;
         }
+        let kicked_at = stored.kicked_at();
         let replaces = match stored {
             Known::Account(account) => {
-                match updated(account, entry, now) {
+                outcome.entries.push(match updated(account, entry, now) {
                     Some(account) => {
-                        outcome.updated += 1;
                         writes.push(Write::Update(account));
+                        Imported::Updated
                     }
-                    None => outcome.unchanged += 1,
-                }
+                    None => Imported::Unchanged,
+                });
                 continue;
             }
             Known::Deleted(tombstone) => Some(tombstone.internal_id),
             Known::Nothing => None,
         };
-        outcome.created += 1;
-        let account = created(entry, new_id(), now);
-        writes.push(Write::Create { account, replaces });
+        outcome.entries.push(Imported::Created);
+        if !request.dry_run {
+            let account = Account {
+                kicked_at,
+                ..created(entry, new_id(), now)
+            };
+            writes.push(Write::Create { account, replaces });
+        }
+    }
+    if request.dry_run {
+        writes.clear();
     }
     Ok((writes, outcome))
 }
@@ -177,6 +210,7 @@ fn created(entry: ImportEntry, internal_id: InternalId, now: UnixSeconds) -> Acc
         user_id: entry.user_id,
         imported_at: now,
         changed_at: now,
+        kicked_at: None,
         profile: Profile {
             nick: entry.nick.unwrap_or_default(),
             face_url: entry.face_url.unwrap_or_default(),

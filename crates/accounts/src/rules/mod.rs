@@ -7,6 +7,7 @@
 pub mod app;
 pub mod delete;
 pub mod import;
+pub mod kick;
 pub mod profile;
 
 use crate::{Account, InternalId, Tombstone};
@@ -20,6 +21,17 @@ pub enum Known {
     Account(Account),
     /// Deleted, and not imported since.
     Deleted(Tombstone),
+}
+
+impl Known {
+    /// The user's kick mark, which a deleted user has too.
+    pub fn kicked_at(&self) -> Option<crate::UnixSeconds> {
+        match self {
+            Self::Nothing => None,
+            Self::Account(account) => account.kicked_at,
+            Self::Deleted(tombstone) => tombstone.kicked_at,
+        }
+    }
 }
 
 /// One record that a plan puts in place.

@@ -126,7 +126,13 @@ pub(super) async fn rotate_key(
 ) -> Result<Json<AppBody>, ApiError> {
     let body: RotateKeyBody = body.json_or_default()?;
     let (key, shown) = given_or_made(body.secret_key)?;
-    change(&shared, sdkappid, AppChange::RotateKey(key), shown).await
+    change(
+        &shared,
+        sdkappid,
+        AppChange::RotateKey { key, grace_s: 0 },
+        shown,
+    )
+    .await
 }
 
 /// `PUT /muster/v1/apps/{sdkappid}/admins/{user_id}`

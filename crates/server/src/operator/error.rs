@@ -10,7 +10,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use muster_accounts::{OpError, SdkAppId, StoreError, UserId, rules::app::AppRefusal};
+use muster_accounts::{App, OpError, SdkAppId, StoreError, UserId, rules::app::AppRefusal};
 use serde::Serialize;
 
 /// An answer that is no success.
@@ -117,6 +117,22 @@ impl ApiError {
                 "not_an_admin",
                 format!("The user is not an admin of app {app}."),
             ),
+            AppRefusal::TooManyKeys => conflict(
+                "too_many_keys",
+                format!(
+                    "App {app} has {} keys that are still good; rotate with grace_s 0 to end them, \
+                     or wait.",
+                    App::MAX_KEYS
+                ),
+            ),
+            AppRefusal::TooManyCustomFields => Self::invalid_request(format!(
+                "custom_fields has more than {} names.",
+                App::MAX_CUSTOM_FIELDS
+            )),
+            AppRefusal::TooManyNetworks => Self::invalid_request(format!(
+                "allow_list has more than {} entries.",
+                App::MAX_ALLOWED_NETWORKS
+            )),
         }
     }
 

@@ -60,7 +60,7 @@ impl UserSigs {
     ) -> Checked {
         let digest = digest(app.sdkappid.0, identifier, usersig);
         if let Some(verified) = self.verified.get(&digest)
-            && app.keys.contains(&verified.key)
+            && app.keys_at(now).any(|key| *key == verified.key)
         {
             return Checked {
                 outcome: verified.check_time(now),
@@ -72,12 +72,13 @@ impl UserSigs {
             sdkappid: app.sdkappid.0.into(),
             identifier,
         };
-        let (outcome, fresh) = match verify(usersig, &expected, &app.keys, now.0) {
+        let keys: Vec<SecretKey> = app.keys_at(now).cloned().collect();
+        let (outcome, fresh) = match verify(usersig, &expected, &keys, now.0) {
             Err(rejection) => (Err(rejection), None),
             Ok(verified) => {
                 let verified = Verified {
                     ended_at_s: verified.claims.ended_at_s(),
-                    key: app.keys[verified.key_index].clone(),
+                    key: keys[verified.key_index].clone(),
                 };
                 (Ok(()), Some(Fresh { digest, verified }))
             }

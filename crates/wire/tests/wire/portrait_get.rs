@@ -26,6 +26,7 @@ pub(crate) fn account(user: &str, fields: impl IntoIterator<Item = ProfileField>
         user_id: UserId::parse(user).unwrap(),
         imported_at: UnixSeconds(0),
         changed_at: UnixSeconds(0),
+        kicked_at: None,
         profile,
     }
 }
