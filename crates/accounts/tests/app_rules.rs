@@ -6,12 +6,13 @@
 use std::{pin::pin, task};
 
 use muster_accounts::{
-    AccountStore, AppChange, Edition, InternalId, NewApp, Nick, OpError, ProfileField,
-    ReferenceStore, SdkAppId, StoreError, UnixSeconds, UserId,
+    AccountStore, App, AppChange, AppPatch, Edition, InternalId, NewApp, Nick, OpError,
+    ProfileField, ReferenceStore, SdkAppId, StoreError, UnixSeconds, UserId,
     rules::{
         app::AppRefusal,
-        delete::Deletion,
-        import::{ImportEntry, ImportRequest},
+        delete::{DeleteRefusal, Deletion},
+        import::{ImportEntry, ImportRequest, Imported},
+        kick::KickRefusal,
         profile::ProfileRefusal,
     },
 };
@@ -122,7 +123,87 @@ fn an_app_has_ten_admins_at_most_and_keeps_administrator() {
     change(AppChange::RemoveAdmin(user("admin9"))).unwrap();
     // The role went, the account stayed.
     assert_eq!(now(store.check(APP, &[user("admin9")])).unwrap(), [true]);
-    assert_eq!(change(AppChange::RotateKey(key(9))).unwrap().keys, [key(9)]);
+    let rotate = |byte, grace_s, at: UnixSeconds| {
+        let key = key(byte);
+        now(store.change_app(APP, AppChange::RotateKey { key, grace_s }, at)).unwrap()
+    };
+    let good = |app: &App, at| app.keys_at(at).cloned().collect::<Vec<_>>();
+    assert_eq!(good(&rotate(9, 0, NOW), NOW), [key(9)]);
+    // With a grace time both are good until its end.
+    let app = rotate(8, 60, NOW);
+    assert_eq!(app.signing_key(), &key(8));
+    assert_eq!(good(&app, NOW.plus(59)), [key(8), key(9)]);
+    assert_eq!(good(&app, NOW.plus(60)), [key(8)]);
+    // A later end does not prolong an earlier one, and no grace ends all at once.
+    let app = rotate(7, 600, NOW.plus(30));
+    assert_eq!(good(&app, NOW.plus(59)), [key(7), key(8), key(9)]);
+    assert_eq!(good(&app, NOW.plus(60)), [key(7), key(8)]);
+    assert_eq!(good(&rotate(6, 0, NOW.plus(31)), NOW.plus(31)), [key(6)]);
+}
+
+#[test]
+fn a_kick_mark_never_goes_and_never_moves_back() {
+    let store = store(Edition::Developer);
+    let alice = user("alice");
+    let kick = |at| now(store.kick(APP, alice, at));
+    let mark = || now(store.kicked_at(APP, &alice)).unwrap();
+    assert!(matches!(
+        kick(NOW),
+        Err(OpError::Refused(KickRefusal::NotImported))
+    ));
+    import(&store, "alice");
+    assert_eq!(mark(), None);
+    kick(NOW).unwrap();
+    kick(UnixSeconds(5)).unwrap();
+    assert_eq!(mark(), Some(NOW));
+    now(store.delete(APP, vec![alice], NOW)).unwrap();
+    assert_eq!(mark(), Some(NOW));
+    import(&store, "alice");
+    assert_eq!(mark(), Some(NOW));
+    // Nor does an admin's account, made of a deleted one, lose it.
+    now(store.delete(APP, vec![alice], NOW)).unwrap();
+    now(store.change_app(APP, AppChange::AddAdmin(alice), NOW)).unwrap();
+    assert_eq!(mark(), Some(NOW));
+}
+
+#[test]
+fn editions_and_a_switch_decide_on_deletion() {
+    for edition in Edition::ALL {
+        let store = store(edition);
+        import(&store, "alice");
+        let delete = || now(store.delete(APP, vec![user("alice")], NOW));
+        if !matches!(edition, Edition::Trial | Edition::Developer) {
+            assert!(matches!(
+                delete(),
+                Err(OpError::Refused(DeleteRefusal::NotAllowed))
+            ));
+            let patch = AppPatch {
+                deletion: Some(true),
+                ..AppPatch::default()
+            };
+            let change = AppChange::Configure(Box::new(patch));
+            now(store.change_app(APP, change, NOW)).unwrap();
+        }
+        assert_eq!(delete().unwrap(), [Deletion::Deleted], "{edition}");
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_an_import_would_do_and_does_nothing() {
+    let store = store(Edition::Developer);
+    import(&store, "alice");
+    let entry = |position, name: &str| ImportEntry {
+        position,
+        user_id: user(name),
+        nick: Some(Nick::parse("A".into()).unwrap()),
+        face_url: None,
+    };
+    let request = ImportRequest::new(vec![entry(0, "alice"), entry(1, "bob")]);
+    let before = now(store.page(APP, None, 10)).unwrap();
+    let tried = now(store.import(APP, request.clone().dry_run(), NOW)).unwrap();
+    assert_eq!(tried.entries, [Imported::Updated, Imported::Created]);
+    assert_eq!(now(store.page(APP, None, 10)).unwrap(), before);
+    assert_eq!(now(store.import(APP, request, NOW)).unwrap(), tried);
 }
 
 #[test]

@@ -174,8 +174,6 @@ async fn bind_server(opened: &Opened) -> anyhow::Result<Server> {
         operator_listen: config.operator_listen,
         operator_token,
         rate_limits: config.rate_limits,
-        trusted_proxies: Vec::new(),
-        test_controls: None,
         limits,
     };
     let bound = bind(settings, opened.store.clone(), Clock::system()).await;

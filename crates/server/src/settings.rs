@@ -2,9 +2,7 @@
 
 use std::net::SocketAddr;
 
-use muster_accounts::IpNet;
-
-use crate::{ClockHand, OperatorToken};
+use crate::OperatorToken;
 
 /// Where to listen, and how much to allow.
 #[derive(Clone, Debug)]
@@ -17,10 +15,6 @@ pub struct Settings {
     pub operator_token: OperatorToken,
     /// Whether the protocol's limits on calls per second are kept (wire §2, check 14).
     pub rate_limits: bool,
-    /// Whose `X-Forwarded-For` is believed (wire §2.1, check 10); empty is nobody's.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Opens fault injection and the clock to the operator API; `None` on a server for real users.
-    pub test_controls: Option<ClockHand>,
     /// Bounds on time and memory.
     pub limits: Limits,
 }
@@ -50,15 +44,6 @@ pub struct Limits {
     pub body_limit_bytes: usize,
     /// How long calls in progress may take to end when the server stops. 10 s.
     pub shutdown_grace_s: u64,
-    /// From how many failed UserSig checks of one app and identifier within a minute further calls
-    /// are refused (wire §2.1, check 11); 0 is never. 100.
-    pub failed_checks: u32,
-    /// Without a message or a ping of a session's client, before it counts as gone (wire §8.2). 400 s.
-    pub heartbeat_timeout_s: u64,
-    /// Devices of one user that are signed in at a time; one more ends the oldest. 10.
-    pub max_devices: usize,
-    /// Webhook events that wait to be sent; one more is dropped and counted. 10,000.
-    pub webhook_queue: usize,
     /// How many verified UserSigs are remembered. 10,000.
     pub verified_tokens: usize,
 }
@@ -75,10 +60,6 @@ impl Default for Limits {
             deadline_s: 3,
             body_limit_bytes: 1024 * 1024,
             shutdown_grace_s: 10,
-            failed_checks: 100,
-            heartbeat_timeout_s: 400,
-            max_devices: 10,
-            webhook_queue: 10_000,
             verified_tokens: 10_000,
         }
     }

@@ -7,7 +7,7 @@ use std::{collections::HashSet, path::Path, sync::Arc};
 use muster_accounts::{
     Account, AccountStore, Edition, InternalId, NewApp, Nick, OpError, SdkAppId, StoreError,
     UnixSeconds, UserId,
-    rules::import::{ImportEntry, ImportOutcome, ImportRequest},
+    rules::import::{ImportEntry, ImportOutcome, ImportRequest, Imported},
 };
 use muster_store_local::{LocalStore, OpenError};
 use muster_usersig::SecretKey;
@@ -104,8 +104,8 @@ async fn what_does_not_change_is_not_written() {
     assert_eq!(
         outcome,
         ImportOutcome {
-            unchanged: 2,
-            ..ImportOutcome::default()
+            entries: vec![Imported::Unchanged; 2],
+            barred: Vec::new(),
         }
     );
     assert_eq!(store.stats(), before);

@@ -10,9 +10,9 @@ use std::{
 };
 
 use muster_accounts::{
-    Account, AccountStore, App, AppChange, Edition, FaceUrl, NewApp, Nick, OpError, ProfileField,
-    ReferenceStore, SdkAppId, StoreError, UnixSeconds, UserId,
-    profile::{Gender, Location},
+    Account, AccountStore, App, AppChange, AppPatch, Edition, FaceUrl, NewApp, Nick, OpError,
+    ProfileField, ReferenceStore, SdkAppId, StoreError, UnixSeconds, UserId,
+    profile::{CustomField, CustomValue, Gender, Location},
     rules::import::{ImportEntry, ImportRequest},
 };
 use muster_store_local::LocalStore;
@@ -34,6 +34,7 @@ enum Call {
     Import(SdkAppId, Vec<ImportEntry>),
     SetProfile(SdkAppId, UserId, Vec<ProfileField>),
     Delete(SdkAppId, Vec<UserId>),
+    Kick(SdkAppId, UserId),
     CreateApp(SdkAppId, Edition),
     ChangeApp(SdkAppId, AppChange),
     Find(SdkAppId, Vec<UserId>),
@@ -102,6 +103,10 @@ fn field() -> impl Strategy<Value = ProfileField> {
     prop_oneof![
         text().prop_map(|text| ProfileField::Nick(Nick::parse(text.into()).unwrap())),
         text().prop_map(|text| ProfileField::FaceUrl(FaceUrl::parse(text.into()).unwrap())),
+        text().prop_map(|text| ProfileField::Custom(
+            CustomField::parse("Team").unwrap(),
+            CustomValue::parse(text.into()).unwrap()
+        )),
         Just(ProfileField::Location(
             Location::parse("here".into()).unwrap()
         )),
@@ -112,7 +117,17 @@ fn field() -> impl Strategy<Value = ProfileField> {
 
 fn change() -> impl Strategy<Value = AppChange> {
     prop_oneof![
-        any::<u8>().prop_map(|byte| AppChange::RotateKey(key(byte))),
+        (any::<u8>(), select(vec![0, 86_400, 864_000])).prop_map(|(byte, grace_s)| {
+            let key = key(byte);
+            AppChange::RotateKey { key, grace_s }
+        }),
+        (select(Edition::ALL.to_vec()), any::<Option<bool>>()).prop_map(|(edition, deletion)| {
+            AppChange::Configure(Box::new(AppPatch {
+                edition: Some(edition),
+                deletion,
+                ..AppPatch::default()
+            }))
+        }),
         user().prop_map(AppChange::AddAdmin),
         user().prop_map(AppChange::RemoveAdmin),
     ]
@@ -131,6 +146,7 @@ fn call() -> impl Strategy<Value = Call> {
         3 => (app(), user(), prop::collection::vec(field(), 1..4))
             .prop_map(|(app, user, fields)| Call::SetProfile(app, user, fields)),
         4 => (app(), users()).prop_map(|(app, users)| Call::Delete(app, users)),
+        3 => (app(), user()).prop_map(|(app, user)| Call::Kick(app, user)),
         2 => (app(), select(Edition::ALL.to_vec()))
             .prop_map(|(app, edition)| Call::CreateApp(app, edition)),
         2 => (app(), change()).prop_map(|(app, change)| Call::ChangeApp(app, change)),
@@ -270,6 +286,9 @@ async fn answer(store: &dyn AccountStore, call: Call, now: UnixSeconds) -> Strin
                     .map_err(|e| e.to_string())
             )
         }
+        Call::Kick(app, user_id) => {
+            format!("{:?}", plain(store.kick(app, user_id, now).await))
+        }
         Call::CreateApp(sdkappid, edition) => {
             let new = NewApp {
                 sdkappid,
@@ -290,7 +309,11 @@ async fn answer(store: &dyn AccountStore, call: Call, now: UnixSeconds) -> Strin
         Call::Find(app, users) => {
             let accounts = store.accounts(app, &users).await;
             let found = store.check(app, &users).await;
-            format!("{:?} {:?}", told(accounts), told(found))
+            let mut marks = Vec::new();
+            for user_id in &users {
+                marks.push(told(store.kicked_at(app, user_id).await));
+            }
+            format!("{:?} {:?} {marks:?}", told(accounts), told(found))
         }
         Call::Together(_) | Call::Wait(_) | Call::Reopen => unreachable!("not a call of the trait"),
     }
@@ -337,7 +360,7 @@ fn told<T>(outcome: Result<T, StoreError>) -> Result<T, String> {
 }
 
 fn shown(app: &App) -> String {
-    let keys: Vec<_> = app.keys.iter().map(SecretKey::as_str).collect();
+    let keys: Vec<_> = app.keys.iter().map(|key| key.key.as_str()).collect();
     format!("{app:?} {keys:?}")
 }
 

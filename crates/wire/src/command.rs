@@ -56,11 +56,13 @@ macro_rules! commands {
     };
 }
 
-// Still to come: account_delete, kick, query_online_status and querystate (wire §3.4, §3.6, §3.7).
+// Still to come: query_online_status and querystate (wire §3.7).
 commands! {
     AccountImport:      ImOpenLoginSvc, "im_open_login_svc" / "account_import",      200;
     MultiaccountImport: ImOpenLoginSvc, "im_open_login_svc" / "multiaccount_import", 100;
+    AccountDelete:      ImOpenLoginSvc, "im_open_login_svc" / "account_delete",      100;
     AccountCheck:       ImOpenLoginSvc, "im_open_login_svc" / "account_check",       100;
+    Kick:               ImOpenLoginSvc, "im_open_login_svc" / "kick",                200;
     PortraitSet:        Profile,        "profile"           / "portrait_set",        200;
     PortraitGet:        Profile,        "profile"           / "portrait_get",        200;
 }

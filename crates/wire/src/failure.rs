@@ -19,12 +19,13 @@ use crate::{
     Command, ErrorCode, Service,
     code::ErrorCode::{
         AccountNotAString, AppDisabled, BadBody, BadParameter, BadUrlParameter, BodyNotJson,
-        HttpParse, Internal, NotAdmin, OpenImBadBody, OpenImInternal, OpenImNotAdmin,
-        OpenImTimedOut, OverRate, ProfileBadParameter, ProfileInternal, ProfileNoAccounts,
-        ProfileNotAdmin, ProfileNotImported, ProfileUnknownTag, ProfileValueNotAllowed,
-        ProfileValueType, SdkAppIdMissing, SdkAppIdNotANumber, SourceNotAllowed, TimedOut,
-        TooManyFailedChecks, UnknownApp, UnknownCommand, UserSigExpired, UserSigIdentifier,
-        UserSigIllegal, UserSigKey, UserSigKicked, UserSigMissing, UserSigSdkAppId, ValueTooLong,
+        DeletionNotAllowed, HttpParse, Internal, NotAdmin, NotImported, OpenImBadBody,
+        OpenImInternal, OpenImNotAdmin, OpenImTimedOut, OverRate, ProfileBadParameter,
+        ProfileInternal, ProfileNoAccounts, ProfileNotAdmin, ProfileNotImported, ProfileUnknownTag,
+        ProfileValueNotAllowed, ProfileValueType, SdkAppIdMissing, SdkAppIdNotANumber,
+        SourceNotAllowed, TimedOut, TooManyFailedChecks, UnknownApp, UnknownCommand,
+        UserSigExpired, UserSigIdentifier, UserSigIllegal, UserSigKey, UserSigKicked,
+        UserSigMissing, UserSigSdkAppId, ValueTooLong,
     },
     request_line::shown_path,
 };
@@ -281,6 +282,25 @@ impl Failure {
                 "UserID \"{id}\" has a byte outside 0x20-0x7e."
             )),
         }
+    }
+
+    pub(crate) fn admin_cannot_be_deleted(id: &str) -> Self {
+        Self::bad_parameter(format_args!(
+            "UserID \"{}\" is an app admin and cannot be deleted.",
+            Cut(id)
+        ))
+    }
+
+    pub(crate) fn not_imported() -> Self {
+        Self::new(NotImported, "Err_TLS_PT_Open_Login_Account_Not_Exist")
+    }
+
+    pub(crate) fn deletion_not_allowed(sdkappid: SdkAppId) -> Self {
+        let info = format!(
+            "SDKAppID {sdkappid} does not allow account deletion; lift the restriction in its \
+             settings."
+        );
+        Self::new(DeletionNotAllowed, info)
     }
 
     fn bad_parameter(what: fmt::Arguments<'_>) -> Self {

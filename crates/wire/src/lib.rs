@@ -34,6 +34,7 @@
 //! [`code`].
 
 pub mod account_check;
+pub mod account_delete;
 pub mod account_import;
 mod answer;
 mod asked;
@@ -43,6 +44,7 @@ pub mod failure;
 mod form;
 mod import_fields;
 mod json;
+pub mod kick;
 pub mod multiaccount_import;
 mod parameters;
 pub mod portrait_get;

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use muster_accounts::rules::import::ImportRequest;
+use muster_accounts::{UserId, rules::import::ImportRequest};
 
 use crate::{
-    Command, Failure, account_check, account_import, json::body_object, multiaccount_import,
-    portrait_get, portrait_set,
+    Command, Failure, account_check, account_delete, account_import, json::body_object, kick,
+    multiaccount_import, portrait_get, portrait_set,
 };
 
 /// A well-formed request.
@@ -17,7 +17,9 @@ use crate::{
 pub enum Request {
     AccountImport(ImportRequest),
     MultiaccountImport(multiaccount_import::Request),
+    AccountDelete(account_delete::Request),
     AccountCheck(account_check::Request),
+    Kick(UserId),
     PortraitSet(portrait_set::Request),
     PortraitGet(portrait_get::Request),
 }
@@ -35,6 +37,14 @@ impl Request {
             Command::MultiaccountImport => {
                 let object = body_object(&body).ok_or_else(not_json)?;
                 Self::MultiaccountImport(multiaccount_import::decode(&body, object)?)
+            }
+            Command::AccountDelete => {
+                let object = body_object(&body).ok_or_else(not_json)?;
+                Self::AccountDelete(account_delete::decode(&body, object))
+            }
+            Command::Kick => {
+                let object = body_object(&body).ok_or_else(not_json)?;
+                Self::Kick(kick::decode(object)?)
             }
             Command::AccountCheck => {
                 let object = body_object(&body).ok_or_else(not_json)?;

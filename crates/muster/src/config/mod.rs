@@ -171,10 +171,6 @@ fn judge(layers: &Layers) -> anyhow::Result<Config> {
         deadline_s: number(layers, "limits.deadline_s", 1..=DAY_S)?,
         body_limit_bytes: number(layers, "limits.body_limit_bytes", 1..=1 << 30)?,
         shutdown_grace_s: number(layers, "limits.shutdown_grace_s", 0..=DAY_S)?,
-        failed_checks: number(layers, "limits.failed_checks", 0..=1_000_000)?,
-        heartbeat_timeout_s: number(layers, "limits.heartbeat_timeout_s", 1..=DAY_S)?,
-        max_devices: number(layers, "limits.max_devices", 1..=1000)?,
-        webhook_queue: number(layers, "limits.webhook_queue", 1..=10_000_000)?,
         verified_tokens: number(layers, "limits.verified_tokens", 1..=100_000_000)?,
     };
     let source = |key| layers.source(key).clone();

@@ -3,9 +3,10 @@
 use std::slice;
 
 use muster_accounts::{
-    AccountStore, OpError, SdkAppId, StoreError, UnixSeconds, rules::profile::ProfileRefusal,
+    AccountStore, App, OpError, SdkAppId, StoreError, UnixSeconds,
+    rules::{delete::DeleteRefusal, kick::KickRefusal, profile::ProfileRefusal},
 };
-use muster_wire::{Failure, Request, account_import, portrait_set};
+use muster_wire::{Failure, Request, account_delete, account_import, kick, portrait_set};
 
 /// Why a request was not carried out.
 pub(crate) enum Unanswered {
@@ -32,8 +33,10 @@ pub(crate) fn entries(request: &Request) -> usize {
     match request {
         Request::AccountImport(import) => import.entries().len(),
         Request::MultiaccountImport(batch) => batch.import.entries().len(),
+        Request::AccountDelete(account_delete::Request(Ok(delete))) => delete.users.len(),
+        Request::AccountDelete(account_delete::Request(Err(_))) => 0,
         Request::AccountCheck(check) => check.users.len(),
-        Request::PortraitSet(_) => 1,
+        Request::Kick(_) | Request::PortraitSet(_) => 1,
         Request::PortraitGet(get) => get.users.len(),
     }
 }
@@ -41,10 +44,12 @@ pub(crate) fn entries(request: &Request) -> usize {
 /// Carries a request out and gives the body of its answer.
 pub(crate) async fn carry_out(
     store: &dyn AccountStore,
-    app: SdkAppId,
+    app: &App,
     request: Request,
     now: UnixSeconds,
 ) -> Result<Vec<u8>, Unanswered> {
+    let may_delete = app.allows_deletion();
+    let app = app.sdkappid;
     match request {
         Request::AccountImport(import) => match store.import(app, import, now).await {
             Ok(_) => Ok(account_import::answer()),
@@ -61,6 +66,25 @@ pub(crate) async fn carry_out(
                 Err(OpError::Store(error)) => Err(error.into()),
             }
         }
+        Request::AccountDelete(account_delete::Request(delete)) => {
+            // Judged before the parameters (wire §3.4).
+            if !may_delete {
+                return Err(account_delete::not_allowed(app).into());
+            }
+            let delete = delete?;
+            match store.delete(app, delete.users.clone(), now).await {
+                Ok(deletions) => Ok(delete.answer(&deletions)),
+                Err(OpError::Refused(DeleteRefusal::NotAllowed)) => {
+                    Err(account_delete::not_allowed(app).into())
+                }
+                Err(OpError::Store(error)) => Err(error.into()),
+            }
+        }
+        Request::Kick(user_id) => match store.kick(app, user_id, now).await {
+            Ok(()) => Ok(kick::answer()),
+            Err(OpError::Refused(KickRefusal::NotImported)) => Err(kick::not_imported().into()),
+            Err(OpError::Store(error)) => Err(error.into()),
+        },
         Request::AccountCheck(check) => {
             let found = store.check(app, &check.users).await?;
             Ok(check.answer(&found))

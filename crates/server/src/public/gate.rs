@@ -1,8 +1,8 @@
 //! Who may pass: checks 8 to 14 of wire §2, before a byte of the body is looked at.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use muster_accounts::{AccountStore, App, UnixSeconds, UserId};
+use muster_accounts::{AccountStore, App, StoreError, UnixSeconds, UserId};
 use muster_usersig::{DecodeError, Rejection};
 use muster_wire::{Call, Failure};
 use tokio::time::timeout;
@@ -62,25 +62,41 @@ impl Gate {
     pub(crate) async fn pass(
         &self,
         call: &Call<'_>,
+        source: IpAddr,
         now: UnixSeconds,
         request_id: RequestId,
-    ) -> Result<(), Refused> {
+    ) -> Result<Arc<App>, Refused> {
         // 8
         let app = self.app(call, request_id).await?;
-        // 9 disabled, 10 allow-list, 11 too many failed checks: to stand here once an app can be
-        // disabled, has an allow-list, and failures are counted.
+        // 9
+        if app.settings.disabled {
+            return Err(Failure::app_disabled(call.sdkappid).into());
+        }
+        // 10
+        if !app.allows_source(source) {
+            return Err(Failure::source_not_allowed(source, call.sdkappid).into());
+        }
+        // 11, too many failed checks, is to stand here once failures are counted.
         // 12
         let checked = self
             .usersigs
             .check(&app, &call.identifier, &call.usersig, now);
         self.metrics.usersig(checked.known);
-        checked.outcome.map_err(|rejection| Refused {
+        let mut token = checked.outcome.map_err(|rejection| Refused {
             failure: Failure::usersig(&rejection),
             illegal: match rejection {
                 Rejection::Illegal(error) => Some(error),
                 _ => None,
             },
         })?;
+        // 12f
+        let kicks = self.store.kicks();
+        if !token.is_unkicked(kicks) {
+            let kicked_at = self.kicked_at(call, request_id).await?;
+            if !token.survives(kicked_at, kicks) {
+                return Err(Failure::usersig_kicked(&call.identifier).into());
+            }
+        }
         // 13
         let is_admin =
             UserId::parse(&call.identifier).is_ok_and(|caller| app.admins.contains(&caller));
@@ -88,9 +104,7 @@ impl Gate {
             let service = call.command.service();
             return Err(Failure::not_admin(service, &call.identifier).into());
         }
-        if let Some(fresh) = checked.fresh {
-            self.usersigs.remember(fresh);
-        }
+        self.usersigs.remember(token);
         // 14
         if let Some(rates) = &self.rates
             && !rates.pass(call.sdkappid, call.command, now)
@@ -98,19 +112,45 @@ impl Gate {
             let limit = call.command.calls_per_s();
             return Err(Failure::over_rate(call.command, call.sdkappid, limit).into());
         }
-        Ok(())
+        Ok(app)
     }
 
     async fn app(&self, call: &Call<'_>, request_id: RequestId) -> Result<Arc<App>, Failure> {
-        let failure = match timeout(self.deadline, self.store.app(call.sdkappid)).await {
-            Ok(Ok(Some(app))) => return Ok(app),
-            Ok(Ok(None)) => return Err(Failure::unknown_app(call.sdkappid)),
+        let app = self.ask(self.store.app(call.sdkappid), call, request_id);
+        app.await?
+            .ok_or_else(|| Failure::unknown_app(call.sdkappid))
+    }
+
+    /// The kick mark of the caller; a name that cannot be a user id was never kicked.
+    async fn kicked_at(
+        &self,
+        call: &Call<'_>,
+        request_id: RequestId,
+    ) -> Result<Option<UnixSeconds>, Failure> {
+        match UserId::parse(&call.identifier) {
+            Ok(caller) => {
+                let mark = self.store.kicked_at(call.sdkappid, &caller);
+                self.ask(mark, call, request_id).await
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Waits for the store as long as the work of a call would.
+    async fn ask<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+        call: &Call<'_>,
+        request_id: RequestId,
+    ) -> Result<T, Failure> {
+        let failure = match timeout(self.deadline, work).await {
+            Ok(Ok(found)) => return Ok(found),
             Ok(Err(error)) => {
-                error!(%request_id, %error, "the store failed to look the app up");
+                error!(%request_id, %error, "the store failed to look the caller up");
                 Failure::internal(call.command)
             }
             Err(_) => {
-                error!(%request_id, "the store did not look the app up in time");
+                error!(%request_id, "the store did not look the caller up in time");
                 Failure::timed_out(call.command)
             }
         };

@@ -25,7 +25,7 @@ use hyper::{
     },
     http::request::Parts,
 };
-use muster_accounts::{AccountStore, SdkAppId, StoreError, UnixSeconds};
+use muster_accounts::{AccountStore, App, SdkAppId, StoreError, UnixSeconds};
 use muster_usersig::DecodeError;
 use muster_wire::{Command, ErrorCode, Failure, Service, failure_body, parse_call, shown_path};
 use tokio::time::{Instant, timeout};
@@ -136,7 +136,7 @@ impl Answer for Public {
         let answered = if stopping.is_set() {
             Ok(stopping_answer())
         } else {
-            let answer = self.0.answer(&head, body, &mut record);
+            let answer = self.0.answer(&head, body, caller, &mut record);
             panics::catch(answer)
                 .await
                 .unwrap_or_else(|panic| Ok(panicked(&record, &panic)))
@@ -174,10 +174,9 @@ impl Public {
 }
 
 /// A call that passed the gate, without its secrets.
-#[derive(Clone, Copy)]
 struct Admitted {
     command: Command,
-    sdkappid: SdkAppId,
+    app: Arc<App>,
     now: UnixSeconds,
 }
 
@@ -186,10 +185,11 @@ impl Shared {
         &self,
         head: &Parts,
         body: Incoming,
+        caller: &Caller,
         record: &mut Record,
     ) -> Result<Answered, CutOff> {
         let body = RequestBody::new(body, &head.headers, &self.limits);
-        let admitted = match self.admit(head, record).await {
+        let admitted = match self.admit(head, caller, record).await {
             Ok(admitted) => admitted,
             // Not a call, to be answered with 200 (wire §1.2), but a wish for a tunnel, which any
             // status of success would grant.
@@ -224,7 +224,12 @@ impl Shared {
     }
 
     /// Checks 1 to 14.
-    async fn admit(&self, head: &Parts, record: &mut Record) -> Result<Admitted, Answered> {
+    async fn admit(
+        &self,
+        head: &Parts,
+        caller: &Caller,
+        record: &mut Record,
+    ) -> Result<Admitted, Answered> {
         let path = head.uri.path();
         record.command = Command::ALL
             .into_iter()
@@ -233,10 +238,11 @@ impl Shared {
             .map_err(|refused| Answered::failed(refused.service, &refused.failure))?;
         record.sdkappid = Some(call.sdkappid);
         let now = self.clock.now();
-        match self.gate.pass(&call, now, record.request_id).await {
-            Ok(()) => Ok(Admitted {
+        let source = caller.peer.ip();
+        match self.gate.pass(&call, source, now, record.request_id).await {
+            Ok(app) => Ok(Admitted {
                 command: call.command,
-                sdkappid: call.sdkappid,
+                app,
                 now,
             }),
             Err(Refused { failure, illegal }) => {
@@ -253,14 +259,10 @@ impl Shared {
         body: &Bytes,
         record: &mut Record,
     ) -> Result<Vec<u8>, Failure> {
-        let Admitted {
-            command,
-            sdkappid,
-            now,
-        } = admitted;
+        let Admitted { command, app, now } = admitted;
         let request = muster_wire::Request::decode(command, body)?;
         record.entries = commands::entries(&request);
-        let work = commands::carry_out(&*self.store, sdkappid, request, now);
+        let work = commands::carry_out(&*self.store, &app, request, now);
         let deadline = Duration::from_secs(self.limits.deadline_s);
         match timeout(deadline, work).await {
             Ok(Ok(answer)) => Ok(answer),

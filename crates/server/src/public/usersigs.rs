@@ -23,24 +23,44 @@ type Digest = [u8; 32];
 /// What is needed of a UserSig once its signature is known to be right.
 #[derive(Clone)]
 struct Verified {
+    issued_at_s: u64,
     /// The last second of its validity.
     ended_at_s: u64,
     key: SecretKey,
+    /// [`AccountStore::kicks`](muster_accounts::AccountStore::kicks) when no kick had ended it.
+    unkicked_at: Option<u64>,
 }
 
 /// What was found out about a UserSig.
 pub(crate) struct Checked {
-    pub(crate) outcome: Result<(), Rejection>,
+    pub(crate) outcome: Result<Token, Rejection>,
     /// Whether it had been verified before, with a key that still counts.
     pub(crate) known: bool,
-    /// To be remembered if it turns out that the caller may call.
-    pub(crate) fresh: Option<Fresh>,
 }
 
-/// A UserSig that has just been verified.
-pub(crate) struct Fresh {
+/// A UserSig that is right, but for kicks.
+pub(crate) struct Token {
     digest: Digest,
     verified: Verified,
+    /// Whether the memory has it as it is.
+    remembered: bool,
+}
+
+impl Token {
+    /// Whether it is known to have been good when the store's number of kicks was this.
+    pub(crate) fn is_unkicked(&self, kicks: u64) -> bool {
+        self.verified.unkicked_at == Some(kicks)
+    }
+
+    /// Judges it by the kick mark of its user, which was read after `kicks` (wire §3.6).
+    pub(crate) fn survives(&mut self, kicked_at: Option<UnixSeconds>, kicks: u64) -> bool {
+        let ended = kicked_at.is_some_and(|mark| self.verified.issued_at_s <= mark.0);
+        if !ended {
+            self.verified.unkicked_at = Some(kicks);
+            self.remembered = false;
+        }
+        !ended
+    }
 }
 
 impl UserSigs {
@@ -63,9 +83,12 @@ impl UserSigs {
             && app.keys_at(now).any(|key| *key == verified.key)
         {
             return Checked {
-                outcome: verified.check_time(now),
+                outcome: verified.check_time(now).map(|()| Token {
+                    digest,
+                    verified,
+                    remembered: true,
+                }),
                 known: true,
-                fresh: None,
             };
         }
         let expected = Expected {
@@ -73,26 +96,27 @@ impl UserSigs {
             identifier,
         };
         let keys: Vec<SecretKey> = app.keys_at(now).cloned().collect();
-        let (outcome, fresh) = match verify(usersig, &expected, &keys, now.0) {
-            Err(rejection) => (Err(rejection), None),
-            Ok(verified) => {
-                let verified = Verified {
-                    ended_at_s: verified.claims.ended_at_s(),
-                    key: keys[verified.key_index].clone(),
-                };
-                (Ok(()), Some(Fresh { digest, verified }))
-            }
-        };
+        let outcome = verify(usersig, &expected, &keys, now.0).map(|verified| Token {
+            digest,
+            verified: Verified {
+                issued_at_s: verified.claims.time_s,
+                ended_at_s: verified.claims.ended_at_s(),
+                key: keys[verified.key_index].clone(),
+                unkicked_at: None,
+            },
+            remembered: false,
+        });
         Checked {
             outcome,
             known: false,
-            fresh,
         }
     }
 
     /// Spares the next call the work.
-    pub(crate) fn remember(&self, fresh: Fresh) {
-        self.verified.insert(fresh.digest, fresh.verified);
+    pub(crate) fn remember(&self, token: Token) {
+        if !token.remembered {
+            self.verified.insert(token.digest, token.verified);
+        }
     }
 }
 

@@ -48,8 +48,6 @@ impl Default for Setup {
         Self {
             limits: Limits::default(),
             rate_limits: true,
-            trusted_proxies: Vec::new(),
-            test_controls: None,
             store: Arc::new(ReferenceStore::default()),
         }
     }

@@ -11,8 +11,9 @@ use muster_accounts::{
     ReferenceStore, SdkAppId, StoreError, StoreStats, UnixSeconds, UserId,
     rules::{
         app::AppRefusal,
-        delete::Deletion,
+        delete::{DeleteRefusal, Deletion},
         import::{ImportOutcome, ImportRefusal, ImportRequest},
+        kick::KickRefusal,
         profile::ProfileRefusal,
     },
 };
@@ -127,8 +128,31 @@ impl AccountStore for StubStore {
         app: SdkAppId,
         users: Vec<UserId>,
         now: UnixSeconds,
-    ) -> Result<Vec<Deletion>, StoreError> {
+    ) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
+        self.meet(app).await?;
         self.inner.delete(app, users, now).await
+    }
+
+    async fn kick(
+        &self,
+        app: SdkAppId,
+        user_id: UserId,
+        now: UnixSeconds,
+    ) -> Result<(), OpError<KickRefusal>> {
+        self.meet(app).await?;
+        self.inner.kick(app, user_id, now).await
+    }
+
+    async fn kicked_at(
+        &self,
+        app: SdkAppId,
+        user_id: &UserId,
+    ) -> Result<Option<UnixSeconds>, StoreError> {
+        self.inner.kicked_at(app, user_id).await
+    }
+
+    fn kicks(&self) -> u64 {
+        self.inner.kicks()
     }
 
     async fn page(

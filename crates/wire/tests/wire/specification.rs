@@ -1,7 +1,9 @@
 //! The tables and samples of `docs/wire.md` itself, so that it and the code cannot part.
 
+use muster_accounts::rules::delete::Deletion;
 use muster_wire::{
-    Command, ErrorCode, Request, Retry, account_import, failure_body, parse_call, portrait_set,
+    Command, ErrorCode, Request, Retry, account_import, failure_body, kick, parse_call,
+    portrait_set,
 };
 
 use crate::{
@@ -101,6 +103,22 @@ fn answers() {
                     .map(|user| is_known(&user.as_str()))
                     .collect();
                 request.answer(&found)
+            }
+            Request::AccountDelete(request) => {
+                let users = request.0.unwrap();
+                let deletions: Vec<_> = users
+                    .users
+                    .iter()
+                    .map(|user| match is_known(&user.as_str()) {
+                        true => Deletion::Deleted,
+                        false => Deletion::NotImported,
+                    })
+                    .collect();
+                users.answer(&deletions)
+            }
+            Request::Kick(user_id) => {
+                assert_eq!(user_id.as_str(), "alice");
+                kick::answer()
             }
             Request::PortraitSet(request) => {
                 assert_eq!(request.account.unwrap().as_str(), "alice");
