@@ -218,13 +218,13 @@ async fn records_of_a_newer_version_are_refused_and_left_alone() {
                 }
             });
         };
-        set_version(2);
+        set_version(9);
         let refused = LocalStore::open(dir.path()).err().unwrap().to_string();
         assert!(
             refused.contains("written by a newer version of muster"),
             "{refused}"
         );
-        set_version(1);
+        set_version(if tamper_with_app { 2 } else { 1 });
         let store = LocalStore::open(dir.path()).unwrap();
         assert_eq!(all(&store).await.len(), 1);
     }

@@ -42,7 +42,7 @@ fn captured_requests() {
             assert!(text.starts_with(ok), "{name}: {text}");
             answered += 1;
         }
-        assert_eq!(answered, 15);
+        assert_eq!(answered, 18);
 
         // What they wrote is there, non-ASCII text in each client's way of writing it.
         let got = server.call(

@@ -129,7 +129,10 @@ fn nesting_limit() {
 #[test]
 fn json_before_parameters() {
     for command in Command::ALL {
-        assert_ne!(refused_code(command, "{}"), 60003, "{command:?}");
+        // A deletion keeps what is wrong with its parameters for after the switch of its app.
+        if command != Command::AccountDelete {
+            assert_ne!(refused_code(command, "{}"), 60003, "{command:?}");
+        }
         for body in [
             "{\"UserID\":1,",
             "{\"Accounts\":[],\"a\":\"\\ud800\"}",

@@ -109,9 +109,12 @@ fn answers() {
                 let deletions: Vec<_> = users
                     .users
                     .iter()
-                    .map(|user| match is_known(&user.as_str()) {
-                        true => Deletion::Deleted,
-                        false => Deletion::NotImported,
+                    .map(|user| {
+                        if is_known(&user.as_str()) {
+                            Deletion::Deleted
+                        } else {
+                            Deletion::NotImported
+                        }
                     })
                     .collect();
                 users.answer(&deletions)
