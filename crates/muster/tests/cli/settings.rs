@@ -39,7 +39,7 @@ fn serve_takes_flags_over_environment_over_file_over_defaults() {
             launch = launch.arg("--log-format").arg(format);
         }
         let server = launch.start();
-        let log = server.log();
+        let log = first_log(&server);
         let is_json =
             serde_json::from_str::<serde_json::Value>(log.lines().next().unwrap()).is_ok();
         assert_eq!(is_json, json, "{file:?} {variable:?} {flag:?}\n{log}");
@@ -55,12 +55,16 @@ fn serve_finds_its_file() {
     let data_dir = dir.path().join("data");
     // The testkit starts it beside its data directory.
     let beside = serve(&data_dir).start();
-    assert!(beside.log().starts_with('{'), "{}", beside.log());
+    assert!(
+        first_log(&beside).starts_with('{'),
+        "{}",
+        first_log(&beside)
+    );
     stop(beside);
     let named = serve(&data_dir)
         .env("MUSTER_CONFIG", other.to_str().unwrap())
         .start();
-    assert!(!named.log().starts_with('{'), "{}", named.log());
+    assert!(!first_log(&named).starts_with('{'), "{}", first_log(&named));
     stop(named);
 }
 
@@ -270,4 +274,17 @@ fn a_variable_that_is_none() {
         refused,
         "MUSTER_RATE_LIMITS: \"no\" is neither true nor false"
     );
+}
+
+/// What a server has logged, once that is a line at least: its log is written by a thread of its own.
+fn first_log(server: &muster_testkit::Muster) -> String {
+    let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    loop {
+        let log = server.log();
+        if log.contains('\n') {
+            return log;
+        }
+        assert!(std::time::Instant::now() < end, "nothing is logged");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
