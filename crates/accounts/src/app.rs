@@ -233,6 +233,14 @@ impl App {
     }
 }
 
+/// A network as in `10.0.0.0/8`, or one address; without bits beyond its prefix.
+pub fn parse_network(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().ok();
+    network
+        .map(|network| network.trunc())
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
 /// An app to be made.
 #[derive(Clone, Debug)]
 pub struct NewApp {

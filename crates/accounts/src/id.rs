@@ -55,6 +55,13 @@ impl UserId {
         Self { length: 13, bytes }
     };
 
+    /// The least of all user ids, in the order of [`Ord`].
+    pub const FIRST: Self = {
+        let mut bytes = [0; Self::MAX_BYTES];
+        bytes[0] = 0x20;
+        Self { length: 1, bytes }
+    };
+
     /// Takes a text in as a user id. Length is judged before the bytes (wire §3.1).
     pub fn parse(text: &str) -> Result<Self, UserIdError> {
         let source = text.as_bytes();

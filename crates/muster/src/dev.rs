@@ -61,6 +61,8 @@ impl Dev {
             sample_key,
         } = self;
         let mut flags = settings.flags();
+        // First, so that a setting given counts over it.
+        flags.insert(0, ("muster dev", config::setting("test_controls", &true)));
         if no_rate_limits {
             flags.push(("--no-rate-limits", config::setting("rate_limits", &false)));
         }

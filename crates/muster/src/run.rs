@@ -174,9 +174,16 @@ async fn bind_server(opened: &Opened) -> anyhow::Result<Server> {
         operator_listen: config.operator_listen,
         operator_token,
         rate_limits: config.rate_limits,
+        trusted_proxies: config.trusted_proxies.clone(),
+        test_controls: config.test_controls,
         limits,
     };
-    let bound = bind(settings, opened.store.clone(), Clock::system()).await;
+    let clock = if config.test_controls {
+        Clock::adjustable().0
+    } else {
+        Clock::system()
+    };
+    let bound = bind(settings, opened.store.clone(), clock).await;
     bound.map_err(|error| {
         let sources = &config.sources;
         let source = |source: &Source, flag| match source {

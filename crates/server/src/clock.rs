@@ -48,6 +48,14 @@ impl Clock {
         (Self(Source::Hand(hand.clone())), ClockHand(hand))
     }
 
+    /// What moves this clock; `None` for the machine's.
+    pub fn hand(&self) -> Option<ClockHand> {
+        match &self.0 {
+            Source::System => None,
+            Source::Ahead(hand) | Source::Hand(hand) => Some(ClockHand(hand.clone())),
+        }
+    }
+
     /// The time now; second 0 on a machine whose clock stands before 1970.
     pub fn now(&self) -> UnixSeconds {
         UnixSeconds(self.since_1970().as_secs())

@@ -17,11 +17,14 @@
 
 mod clock;
 mod connections;
+mod core;
+mod faults;
 mod log_text;
 mod metrics;
 mod operator;
 mod operator_token;
 mod panics;
+mod presence;
 mod process;
 mod public;
 mod request_id;
@@ -29,6 +32,7 @@ pub mod server;
 mod settings;
 mod stopping;
 mod stream;
+mod webhooks;
 
 pub use clock::{Clock, ClockHand};
 pub use operator_token::{OperatorToken, OperatorTokenError};

@@ -27,7 +27,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::process::ProcessFigures;
+use crate::{presence::Presence, process::ProcessFigures};
 
 /// The type of what [`Metrics::text`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -127,7 +127,7 @@ impl MetricConstructor<Histogram> for DurationBuckets {
 }
 
 impl Metrics {
-    pub(crate) fn new(store: Arc<dyn AccountStore>) -> Self {
+    pub(crate) fn new(store: Arc<dyn AccountStore>, presence: Presence) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
             requests: Family::default(),
@@ -155,12 +155,12 @@ impl Metrics {
                 .refused_connections
                 .get_or_create_owned(&ListenerLabels { listener });
         }
-        metrics.register(store);
+        metrics.register(store, presence);
         metrics
     }
 
     /// The names; a counter's gets `_total` at its end.
-    fn register(&mut self, store: Arc<dyn AccountStore>) {
+    fn register(&mut self, store: Arc<dyn AccountStore>, presence: Presence) {
         let registry = &mut self.registry;
         registry.register(
             "muster_requests",
@@ -202,6 +202,7 @@ impl Metrics {
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("muster_build", "The running version", version);
         registry.register_collector(Box::new(StoreCollector(store)));
+        registry.register_collector(Box::new(SessionCollector(presence)));
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -334,6 +335,27 @@ impl Collector for StoreCollector {
             "Time spent in commits, sync included.",
             Some(&Unit::Seconds),
             &ConstCounter::new(Duration::from_micros(stats.commit_time_us).as_secs_f64()),
+        )
+    }
+}
+
+/// How many sessions there are.
+struct SessionCollector(Presence);
+
+impl fmt::Debug for SessionCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionCollector")
+    }
+}
+
+impl Collector for SessionCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let open = u64::try_from(self.0.open()).unwrap_or(u64::MAX);
+        Figures(encoder).write(
+            "muster_sessions",
+            "Open sessions.",
+            None,
+            &ConstGauge::new(open),
         )
     }
 }

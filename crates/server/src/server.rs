@@ -10,11 +10,14 @@ use tracing::{info, warn};
 use crate::{
     Clock, Settings,
     connections::Connections,
+    core::Core,
     metrics::{ListenerName, Metrics},
     operator::Operator,
+    presence::Presence,
     public::Public,
     request_id::RequestIds,
     stopping::{StopSwitch, Stopping},
+    webhooks::Webhooks,
 };
 
 /// A server that has its addresses. Connections queue up until it runs.
@@ -83,25 +86,22 @@ pub async fn bind(
         listen("operator API", settings.operator_listen).await?;
     let run = getrandom::u32().map_err(BindError::Random)?;
     let request_ids = Arc::new(RequestIds::new(run));
-    let metrics = Arc::new(Metrics::new(store.clone()));
+    let presence = Presence::new(settings.limits.max_sessions);
+    let metrics = Arc::new(Metrics::new(store.clone(), presence.clone()));
     let limits = Arc::new(settings.limits.clone());
     let (stop, stopping) = Stopping::new();
-    let operator = Operator::new(
-        &settings,
-        store.clone(),
-        clock.clone(),
-        metrics.clone(),
-        request_ids.clone(),
-        stopping.clone(),
-    );
-    let public = Public::new(
-        &settings,
+    let core = Core {
         store,
         clock,
-        metrics.clone(),
+        webhooks: Webhooks::new(metrics.clone()),
+        metrics: metrics.clone(),
         request_ids,
-        stopping.clone(),
-    );
+        stopping: stopping.clone(),
+        presence,
+        faults: Arc::default(),
+    };
+    let operator = Operator::new(&settings, core.clone());
+    let public = Public::new(&settings, core);
     Ok(Server {
         public: Connections {
             name: ListenerName::Public,

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use muster_accounts::IpNet;
+
 use crate::OperatorToken;
 
 /// Where to listen, and how much to allow.
@@ -15,6 +17,12 @@ pub struct Settings {
     pub operator_token: OperatorToken,
     /// Whether the protocol's limits on calls per second are kept (wire §2, check 14).
     pub rate_limits: bool,
+    /// Proxies whose word on where a call comes from is taken, for allow-lists and webhooks: the
+    /// last address of `X-Forwarded-For` that is not a proxy's own counts (wire §2.1).
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether the operator API has faults and the clock (`faults`, and [`Clock`](crate::Clock)'s
+    /// hand), with which anything can be made to fail.
+    pub test_controls: bool,
     /// Bounds on time and memory.
     pub limits: Limits,
 }
@@ -46,6 +54,17 @@ pub struct Limits {
     pub shutdown_grace_s: u64,
     /// How many verified UserSigs are remembered. 10,000.
     pub verified_tokens: usize,
+    /// Sessions at a time, each on a connection of the public listener. 5,000.
+    pub max_sessions: usize,
+    /// How long a session lasts without a sign of life (wire §8.2). 400 s.
+    pub session_timeout_s: u64,
+    /// From how many failed UserSigs on within 60 s an app's user is refused (wire §2, check 11); 0
+    /// switches that off. 100.
+    pub failed_usersigs_per_min: u32,
+    /// For how many users failed UserSigs are counted. 10,000.
+    pub failed_usersig_counters: usize,
+    /// Events that wait for the receiver of an app's webhook; further ones are dropped. 10,000.
+    pub webhook_queue: usize,
 }
 
 impl Default for Limits {
@@ -61,6 +80,11 @@ impl Default for Limits {
             body_limit_bytes: 1024 * 1024,
             shutdown_grace_s: 10,
             verified_tokens: 10_000,
+            max_sessions: 5000,
+            session_timeout_s: 400,
+            failed_usersigs_per_min: 100,
+            failed_usersig_counters: 10_000,
+            webhook_queue: 10_000,
         }
     }
 }

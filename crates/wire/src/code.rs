@@ -1,4 +1,4 @@
-//! The error codes that muster raises (wire §7).
+//! The error codes that muster raises, and those that only fault injection gives (wire §7).
 
 /// Whether and when a caller should repeat a failed call as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// Every code that is raised, by number.
+            /// Every code: those that are raised, then those that are injected only, each by number.
             pub const ALL: [Self; [$($code),*].len()] = [$(Self::$name),*];
 
             /// The number on the wire.
@@ -54,7 +54,7 @@ const fn after(seconds: u32) -> Retry {
 }
 
 codes! {
-    // profile
+    // Raised. profile
     40001 ProfileBadParameter    NO,  "a parameter of a profile command is bad or missing";
     40002 ProfileNoAccounts      NO,  "To_Account is missing or empty";
     40003 ProfileNotImported     NO,  "the account is not imported";
@@ -107,4 +107,54 @@ codes! {
     90011 OpenImTooMany          NO,  "To_Account has over 500 entries";
     90992 OpenImTimedOut         YES, "timed out inside the server";
     90994 OpenImInternal         YES, "internal error";
+
+    // By fault injection only.
+    30006 RelationInternal       YES, "deletion: the relationship chain failed";
+    30007 RelationTimedOut       YES, "deletion: the relationship chain timed out";
+    30008 RelationConflict       YES, "deletion: write conflict in the relationship chain";
+    40005 ProfileSensitiveWords  NO,  "the value has sensitive words";
+    40007 ProfileNoRead          NO,  "no permission to read the field";
+    40008 ProfileNoWrite         NO,  "no permission to write the field";
+    60004 AccountCheckFailed     YES, "the account check failed";
+    60005 SignatureCheckFailed   YES, "the signature check failed";
+    60010 NotAdminElsewhere      NO,  "the call needs an app admin";
+    60011 SdkAppIdRate           after(1), "the rate limit of the SDKAppID is used up";
+    60013 BackendNotJson         YES, "the backend's answer is not JSON";
+    60014 AccountExchangeTimedOut YES, "the account exchange timed out";
+    60017 RequestDisabled        NO,  "the request is disabled";
+    60018 TooManyRequests        after(1), "too many requests";
+    60019 TooManyRequestsToo     after(1), "too many requests";
+    60020 PlanMissing            NO,  "the plan is missing, expired or in arrears";
+    60026 HostOfAnotherSite      NO,  "the host or the SDKAppID is of another site";
+    60027 PushOnlyApp            NO,  "the app is for push only";
+    60028 DailyQuota             after(86_400), "the daily quota of a trial app is used up";
+    70004 UserSigMalformed4      NO,  "the UserSig is malformed inside";
+    70005 UserSigMalformed5      NO,  "the UserSig is malformed inside";
+    70006 UserSigMalformed6      NO,  "the UserSig is malformed inside";
+    70007 UserSigMalformed7      NO,  "the UserSig is malformed inside";
+    70008 UserSigMalformed8      NO,  "the UserSig is malformed inside";
+    70010 UserSigMalformed10     NO,  "the UserSig is malformed inside";
+    70015 NoVerificationMethod   NO,  "there is no verification method for the app";
+    70016 KeyNotFound            NO,  "the app's key is not found";
+    70051 AccountBlocked         NO,  "the account is on the block list";
+    70114 AccountRestricted      NO,  "the account is restricted for security";
+    70202 TimedOutToo            YES, "timed out inside the server";
+    90995 OpenImInternal5        YES, "internal error";
+    91000 OpenImInternal6        YES, "internal error";
+}
+
+impl ErrorCode {
+    /// The code of this number, if the protocol has it and muster knows it.
+    pub fn of(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.get() == number)
+    }
+
+    /// Whether muster gives it by itself; the others come by fault injection only.
+    pub fn is_raised(self) -> bool {
+        let first_injected = Self::ALL
+            .iter()
+            .position(|code| *code == Self::RelationInternal)
+            .expect("it is one of them");
+        Self::ALL[..first_injected].contains(&self)
+    }
 }

@@ -20,12 +20,12 @@ use crate::{
     code::ErrorCode::{
         AccountNotAString, AppDisabled, BadBody, BadParameter, BadUrlParameter, BodyNotJson,
         DeletionNotAllowed, HttpParse, Internal, NotAdmin, NotImported, OpenImBadBody,
-        OpenImInternal, OpenImNotAdmin, OpenImTimedOut, OverRate, ProfileBadParameter,
-        ProfileInternal, ProfileNoAccounts, ProfileNotAdmin, ProfileNotImported, ProfileUnknownTag,
-        ProfileValueNotAllowed, ProfileValueType, SdkAppIdMissing, SdkAppIdNotANumber,
-        SourceNotAllowed, TimedOut, TooManyFailedChecks, UnknownApp, UnknownCommand,
-        UserSigExpired, UserSigIdentifier, UserSigIllegal, UserSigKey, UserSigKicked,
-        UserSigMissing, UserSigSdkAppId, ValueTooLong,
+        OpenImInternal, OpenImNotAString, OpenImNotAdmin, OpenImTimedOut, OpenImTooMany, OverRate,
+        ProfileBadParameter, ProfileInternal, ProfileNoAccounts, ProfileNotAdmin,
+        ProfileNotImported, ProfileUnknownTag, ProfileValueNotAllowed, ProfileValueType,
+        SdkAppIdMissing, SdkAppIdNotANumber, SourceNotAllowed, TimedOut, TooManyFailedChecks,
+        UnknownApp, UnknownCommand, UserSigExpired, UserSigIdentifier, UserSigIllegal, UserSigKey,
+        UserSigKicked, UserSigMissing, UserSigSdkAppId, ValueTooLong,
     },
     request_line::shown_path,
 };
@@ -214,6 +214,17 @@ impl Failure {
         Self::inside(code, command)
     }
 
+    /// A failure that an operator asked for, to rehearse it. Without a text of the operator's it says
+    /// that it is none of the server's own.
+    pub fn injected(code: ErrorCode, command: Command, info: Option<&str>) -> Self {
+        let meaning = || format!("Injected fault: {}.", code.meaning());
+        let failure = Self::new(code, info.map_or_else(meaning, str::to_owned));
+        if command == Command::MultiaccountImport {
+            return failure.with_fail_accounts(Vec::new());
+        }
+        failure
+    }
+
     /// The text goes by the code: profile has one code for both faults (wire §3.1).
     fn inside(code: ErrorCode, command: Command) -> Self {
         let info = match code {
@@ -232,14 +243,30 @@ impl Failure {
 impl Failure {
     pub(crate) fn not_json(service: Service) -> Self {
         match service {
-            Service::OpenIm => Self::new(
-                OpenImBadBody,
-                "Fail to Parse json data of body, Please check it",
-            ),
+            Service::OpenIm => Self::openim_bad_body(),
             Service::ImOpenLoginSvc | Service::Profile => {
                 Self::new(BodyNotJson, "The request body is not a JSON object.")
             }
         }
+    }
+
+    pub(crate) fn openim_bad_body() -> Self {
+        Self::new(
+            OpenImBadBody,
+            "Fail to Parse json data of body, Please check it",
+        )
+    }
+
+    pub(crate) fn openim_not_a_string(position: usize) -> Self {
+        Self::new(
+            OpenImNotAString,
+            format!("To_Account[{position}] is not a string."),
+        )
+    }
+
+    pub(crate) fn openim_too_many(entries: usize, limit: usize) -> Self {
+        let info = format!("To_Account has {entries} entries, the limit is {limit}.");
+        Self::new(OpenImTooMany, info)
     }
 
     pub(crate) fn account_not_a_string() -> Self {
@@ -272,7 +299,8 @@ impl Failure {
         ))
     }
 
-    pub(crate) fn bad_user_id(id: &str, error: UserIdError) -> Self {
+    /// A name that cannot be a user id (wire §4.1).
+    pub fn bad_user_id(id: &str, error: UserIdError) -> Self {
         let id = Cut(id);
         match error {
             UserIdError::Length { bytes } => Self::bad_parameter(format_args!(
@@ -291,7 +319,8 @@ impl Failure {
         ))
     }
 
-    pub(crate) fn not_imported() -> Self {
+    /// There is no such account.
+    pub fn not_imported() -> Self {
         Self::new(NotImported, "Err_TLS_PT_Open_Login_Account_Not_Exist")
     }
 

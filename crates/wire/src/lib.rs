@@ -21,7 +21,7 @@
 //! )
 //! .expect("passes checks 1 to 7");
 //! let body = br#"{"CheckItem":[{"UserID":"alice"}]}"#;
-//! let answer = match Request::decode(call.command, &body.as_slice().into()) {
+//! let answer = match Request::decode(call.command, &body.as_slice().into(), &[].into()) {
 //!     // Here the store says that alice exists.
 //!     Ok(Request::AccountCheck(check)) => check.answer(&[true]),
 //!     Ok(_) => unreachable!("the command was account_check"),
@@ -46,12 +46,15 @@ mod import_fields;
 mod json;
 pub mod kick;
 pub mod multiaccount_import;
+pub mod online_status;
 mod parameters;
+pub mod platform;
 pub mod portrait_get;
 pub mod portrait_set;
 mod profile_tag;
 mod request;
 mod request_line;
+pub mod webhook;
 
 pub use answer::failure_body;
 pub use code::{ErrorCode, Retry};

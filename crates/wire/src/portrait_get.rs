@@ -1,9 +1,9 @@
 //! `portrait_get` (wire §3.9).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use bytestring::ByteString;
-use muster_accounts::{Account, UserId};
+use muster_accounts::{Account, UserId, profile::CustomField};
 use serde::{Serialize, de::MapAccess};
 
 use crate::{
@@ -44,7 +44,11 @@ impl<'b> Fields<'b> for Body<'b> {
     }
 }
 
-pub(crate) fn decode(body: &ByteString, fields: Body<'_>) -> Result<Request, Failure> {
+pub(crate) fn decode(
+    body: &ByteString,
+    fields: Body<'_>,
+    declared: &BTreeSet<CustomField>,
+) -> Result<Request, Failure> {
     if let List::Absent | List::Entries { count: 0, .. } = fields.to_account {
         return Err(Failure::profile_no_accounts());
     }
@@ -52,7 +56,7 @@ pub(crate) fn decode(body: &ByteString, fields: Body<'_>) -> Result<Request, Fai
     let tag_names = texts(fields.tag_list)?;
     let mut tags = Vec::new();
     for name in tag_names {
-        let tag = Tag::parse(&name)?;
+        let tag = Tag::parse(&name, declared)?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }
@@ -100,7 +104,7 @@ struct UserProfileItem<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ProfileItem<'a> {
-    tag: &'static str,
+    tag: Cow<'static, str>,
     value: TagValue<'a>,
 }
 

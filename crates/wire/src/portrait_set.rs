@@ -1,9 +1,9 @@
 //! `portrait_set` (wire §3.8).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use bytestring::ByteString;
-use muster_accounts::{ProfileField, UserId};
+use muster_accounts::{ProfileField, UserId, profile::CustomField};
 use serde::de::MapAccess;
 
 use crate::{
@@ -62,7 +62,11 @@ impl<'b> Fields<'b> for Item<'b> {
     }
 }
 
-pub(crate) fn decode(body: &ByteString, fields: Body<'_>) -> Result<Request, Failure> {
+pub(crate) fn decode(
+    body: &ByteString,
+    fields: Body<'_>,
+    declared: &BTreeSet<CustomField>,
+) -> Result<Request, Failure> {
     let bad_parameter = Failure::profile_bad_parameter;
     let Value::Text(from_account) = fields.from_account else {
         return Err(bad_parameter());
@@ -83,7 +87,7 @@ pub(crate) fn decode(body: &ByteString, fields: Body<'_>) -> Result<Request, Fai
         }
     }
     let field = |(position, (tag, value)): (usize, (Cow<'_, str>, Value<'_>))| {
-        Tag::parse(&tag)?.field(value, body, position)
+        Tag::parse(&tag, declared)?.field(value, body, position)
     };
     Ok(Request {
         account: UserId::parse(&from_account)

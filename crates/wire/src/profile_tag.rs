@@ -1,9 +1,14 @@
-//! The standard fields of a profile: their Tags, types and values (wire §3.8).
+//! The fields of a profile: their Tags, types and values (wire §3.8).
+
+use std::{borrow::Cow, collections::BTreeSet};
 
 use bytestring::ByteString;
 use muster_accounts::{
     FaceUrl, Nick, Profile, ProfileField,
-    profile::{AdminForbidType, AllowType, Gender, Location, SelfSignature, TooLong},
+    profile::{
+        AdminForbidType, AllowType, CustomField, CustomValue, Gender, Location, SelfSignature,
+        TooLong,
+    },
 };
 use serde::Serialize;
 
@@ -15,23 +20,28 @@ use crate::{
 /// Defines [`Tag`] from one table.
 macro_rules! tags {
     ($($tag:ident)*) => {
-        /// The Tag of a standard field.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        /// The Tag of a field.
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub(crate) enum Tag {
             $($tag,)*
+            Custom(CustomField),
         }
 
         impl Tag {
-            const ALL: &[Self] = &[$(Self::$tag),*];
+            const STANDARD: &[Self] = &[$(Self::$tag),*];
 
-            pub(crate) fn name(self) -> &'static str {
+            pub(crate) fn name(&self) -> Cow<'static, str> {
                 match self {
-                    $(Self::$tag => concat!("Tag_Profile_IM_", stringify!($tag)),)*
+                    $(Self::$tag => Cow::Borrowed(concat!("Tag_Profile_IM_", stringify!($tag))),)*
+                    Self::Custom(field) => Cow::Owned(format!("{CUSTOM_PREFIX}{}", field.as_str())),
                 }
             }
         }
     };
 }
+
+/// What the Tag of a custom field begins with.
+const CUSTOM_PREFIX: &str = "Tag_Profile_Custom_";
 
 tags! {
     Nick Image SelfSignature Location Gender AllowType AdminForbidType
@@ -77,10 +87,15 @@ pub(crate) enum TagValue<'a> {
 }
 
 impl Tag {
-    /// Finds a Tag by name. No app can declare custom fields (`Tag_Profile_Custom_*`) yet, so such
-    /// a Tag is as unknown as any other; this is the place to find declared ones.
-    pub(crate) fn parse(name: &str) -> Result<Self, Failure> {
-        let found = Self::ALL.iter().copied().find(|tag| tag.name() == name);
+    /// Finds a Tag by name. A custom field that the app has not declared is as unknown as any other
+    /// text.
+    pub(crate) fn parse(name: &str, declared: &BTreeSet<CustomField>) -> Result<Self, Failure> {
+        let custom = || {
+            let field = CustomField::parse(name.strip_prefix(CUSTOM_PREFIX)?)?;
+            declared.contains(&field).then_some(Self::Custom(field))
+        };
+        let standard = Self::STANDARD.iter().find(|tag| tag.name() == name);
+        let found = standard.cloned().or_else(custom);
         found.ok_or_else(|| Failure::profile_unknown_tag(name))
     }
 
@@ -93,11 +108,11 @@ impl Tag {
         position: usize,
     ) -> Result<ProfileField, Failure> {
         let text = Text {
-            tag: self,
+            tag: &self,
             body,
             position,
         };
-        match self {
+        match &self {
             Self::Nick => text
                 .parse(value, |text| Nick::parse(text).ok())
                 .map(ProfileField::Nick),
@@ -119,6 +134,9 @@ impl Tag {
             Self::AdminForbidType => text
                 .parse(value, |text| by_word(ADMIN_FORBID_TYPES, &text))
                 .map(ProfileField::AdminForbidType),
+            Self::Custom(field) => text
+                .parse(value, |text| CustomValue::parse(text).ok())
+                .map(|text| ProfileField::Custom(field.clone(), text)),
             Self::BirthDay => self.number(&value).map(ProfileField::BirthDay),
             Self::Language => self.number(&value).map(ProfileField::Language),
             Self::MsgSettings => self.number(&value).map(ProfileField::MsgSettings),
@@ -127,16 +145,16 @@ impl Tag {
         }
     }
 
-    fn number(self, value: &Value<'_>) -> Result<u32, Failure> {
+    fn number(&self, value: &Value<'_>) -> Result<u32, Failure> {
         let number = match value {
             Value::Unsigned(number) => u32::try_from(*number).ok(),
             _ => None,
         };
-        number.ok_or_else(|| Failure::profile_value_type(self.name(), "uint32"))
+        number.ok_or_else(|| Failure::profile_value_type(&self.name(), "uint32"))
     }
 
     /// The value of this field in a profile; `None` if it was never set. Nick and image always are.
-    pub(crate) fn value_in(self, profile: &Profile) -> Option<TagValue<'_>> {
+    pub(crate) fn value_in<'a>(&self, profile: &'a Profile) -> Option<TagValue<'a>> {
         let more = profile.more.as_deref();
         match self {
             Self::Nick => Some(TagValue::Text(profile.nick.as_str())),
@@ -161,6 +179,10 @@ impl Tag {
                 .admin_forbid_type
                 .as_ref()
                 .map(|value| TagValue::Text(word_of(ADMIN_FORBID_TYPES, value))),
+            Self::Custom(field) => more?
+                .custom
+                .get(field)
+                .map(|text| TagValue::Text(text.as_str())),
             Self::BirthDay => more?.birth_day.map(TagValue::Number),
             Self::Language => more?.language.map(TagValue::Number),
             Self::MsgSettings => more?.msg_settings.map(TagValue::Number),
@@ -172,7 +194,7 @@ impl Tag {
 
 /// Reads the value of a text field.
 struct Text<'a> {
-    tag: Tag,
+    tag: &'a Tag,
     body: &'a ByteString,
     position: usize,
 }
@@ -187,7 +209,7 @@ impl Text<'_> {
         allowed: impl FnOnce(ByteString) -> Option<T>,
     ) -> Result<T, Failure> {
         let Value::Text(text) = value else {
-            return Err(Failure::profile_value_type(self.tag.name(), "string"));
+            return Err(Failure::profile_value_type(&self.tag.name(), "string"));
         };
         if text.len() > Self::LIMIT_BYTES {
             let too_long = TooLong {
@@ -199,6 +221,6 @@ impl Text<'_> {
         }
         let text = share(self.body, text);
         allowed(text.clone())
-            .ok_or_else(|| Failure::profile_value_not_allowed(self.tag.name(), &text))
+            .ok_or_else(|| Failure::profile_value_not_allowed(&self.tag.name(), &text))
     }
 }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use muster_accounts::{IpNet, app::parse_network};
 use muster_server::{Limits, OperatorToken};
 use tracing_subscriber::EnvFilter;
 
@@ -36,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) operator_token: Option<OperatorToken>,
     pub(crate) rate_limits: bool,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) test_controls: bool,
     pub(crate) log: Log,
     pub(crate) limits: Limits,
     /// Where the settings that errors name came from.
@@ -172,6 +175,11 @@ fn judge(layers: &Layers) -> anyhow::Result<Config> {
         body_limit_bytes: number(layers, "limits.body_limit_bytes", 1..=1 << 30)?,
         shutdown_grace_s: number(layers, "limits.shutdown_grace_s", 0..=DAY_S)?,
         verified_tokens: number(layers, "limits.verified_tokens", 1..=100_000_000)?,
+        max_sessions: number(layers, "limits.max_sessions", 0..=1_000_000)?,
+        session_timeout_s: number(layers, "limits.session_timeout_s", 1..=DAY_S)?,
+        failed_usersigs_per_min: number(layers, "limits.failed_usersigs_per_min", 0..=1_000_000)?,
+        failed_usersig_counters: number(layers, "limits.failed_usersig_counters", 1..=1_000_000)?,
+        webhook_queue: number(layers, "limits.webhook_queue", 1..=1_000_000)?,
     };
     let source = |key| layers.source(key).clone();
     Ok(Config {
@@ -190,6 +198,8 @@ fn judge(layers: &Layers) -> anyhow::Result<Config> {
             text => Ok(Some(OperatorToken::new(text.to_owned())?)),
         })?,
         rate_limits: layers.boolean("rate_limits"),
+        trusted_proxies: judged(layers, "trusted_proxies", networks)?,
+        test_controls: layers.boolean("test_controls"),
         log: Log {
             json: judged(layers, "log.format", |text| match text {
                 "text" => Ok(false),
@@ -219,6 +229,18 @@ fn address(layers: &Layers, key: &str) -> anyhow::Result<SocketAddr> {
 pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     let parsed = text.parse();
     parsed.map_err(|_| "write an IP address and a port, as in 127.0.0.1:7080")
+}
+
+/// Addresses and networks, separated by commas.
+fn networks(text: &str) -> anyhow::Result<Vec<IpNet>> {
+    let parts = text.split(',').map(str::trim);
+    parts
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            parse_network(part)
+                .with_context(|| format!("{part:?} is no address and no network, as in 10.0.0.0/8"))
+        })
+        .collect()
 }
 
 fn number<N: TryFrom<i64>>(

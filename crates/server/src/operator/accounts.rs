@@ -62,7 +62,7 @@ pub(super) async fn page(
         .map_or(Ok(LIMIT_DEFAULT), parse_limit)?;
     // One more than shown tells whether there is a next page.
     let mut accounts = shared
-        .ask(shared.store.page(sdkappid, after, limit + 1))
+        .ask(shared.core.store.page(sdkappid, after, limit + 1))
         .await?;
     let has_next = accounts.len() > limit;
     accounts.truncate(limit);
@@ -80,7 +80,7 @@ pub(super) async fn show(
     UserPath(sdkappid, user_id): UserPath,
 ) -> Result<Json<AccountBody>, ApiError> {
     let found = shared
-        .ask(shared.store.accounts(sdkappid, &[user_id]))
+        .ask(shared.core.store.accounts(sdkappid, &[user_id]))
         .await?;
     let account = found.first().and_then(Option::as_ref);
     let account = account.ok_or_else(|| ApiError::account_not_found(sdkappid, &user_id))?;

@@ -89,7 +89,7 @@ pub(super) async fn create(
         edition,
         key,
     };
-    let created = shared.store.create_app(new, shared.clock.now());
+    let created = shared.core.store.create_app(new, shared.core.clock.now());
     let app = shared
         .ask(async { created.await.map_err(|error| ApiError::op(error, sdkappid)) })
         .await?;
@@ -102,7 +102,7 @@ pub(super) async fn create(
 /// `GET /muster/v1/apps`
 pub(super) async fn list(State(Shared(shared)): State<Shared>) -> Result<Json<AppsBody>, ApiError> {
     let mut apps = Vec::new();
-    for app in shared.ask(shared.store.apps()).await? {
+    for app in shared.ask(shared.core.store.apps()).await? {
         apps.push(app_body(&shared, &app, None).await?);
     }
     Ok(Json(AppsBody { apps }))
@@ -113,7 +113,7 @@ pub(super) async fn show(
     State(Shared(shared)): State<Shared>,
     AppPath(sdkappid): AppPath,
 ) -> Result<Json<AppBody>, ApiError> {
-    let found = shared.ask(shared.store.app(sdkappid)).await?;
+    let found = shared.ask(shared.core.store.app(sdkappid)).await?;
     let app = found.ok_or_else(|| ApiError::app_not_found(sdkappid))?;
     Ok(Json(app_body(&shared, &app, None).await?))
 }
@@ -158,8 +158,9 @@ async fn change(
     shown: Option<String>,
 ) -> Result<Json<AppBody>, ApiError> {
     let changed = shared
+        .core
         .store
-        .change_app(sdkappid, change, shared.clock.now());
+        .change_app(sdkappid, change, shared.core.clock.now());
     let app = shared
         .ask(async { changed.await.map_err(|error| ApiError::op(error, sdkappid)) })
         .await?;
@@ -199,7 +200,7 @@ async fn app_body(
         edition: app.edition.name(),
         admins: app.admins.iter().map(ToString::to_string).collect(),
         keys: app.keys.len(),
-        accounts: shared.ask(shared.store.count(app.sdkappid)).await?,
+        accounts: shared.ask(shared.core.store.count(app.sdkappid)).await?,
         created_at: app.created_at.to_string(),
         secret_key,
     })

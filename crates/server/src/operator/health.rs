@@ -35,7 +35,7 @@ pub(super) async fn health() -> Json<HealthBody> {
 pub(super) async fn ready(
     State(Shared(shared)): State<Shared>,
 ) -> Result<Json<ReadyBody>, ApiError> {
-    shared.ask(shared.store.ready()).await?;
+    shared.ask(shared.core.store.ready()).await?;
     Ok(Json(ReadyBody { status: "ready" }))
 }
 
@@ -43,6 +43,6 @@ pub(super) async fn ready(
 pub(super) async fn metrics(State(Shared(shared)): State<Shared>) -> impl IntoResponse {
     (
         [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        shared.metrics.text(),
+        shared.core.metrics.text(),
     )
 }

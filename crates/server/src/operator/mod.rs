@@ -23,17 +23,16 @@ use hyper::{
     body::Incoming,
     header::{CONNECTION, HeaderValue},
 };
-use muster_accounts::AccountStore;
 use tokio::time::timeout;
 use tower_service::Service;
 use tracing::{error, info};
 
 use self::error::ApiError;
 use crate::{
-    Clock, OperatorToken, Settings,
+    OperatorToken, Settings,
     connections::{Answer, Caller, CutOff},
+    core::Core,
     log_text::LogText,
-    metrics::Metrics,
     panics,
     request_id::RequestIds,
     stopping::Stopping,
@@ -52,10 +51,10 @@ pub(crate) struct Operator {
 struct Shared(Arc<Parts>);
 
 struct Parts {
-    store: Arc<dyn AccountStore>,
-    clock: Clock,
+    core: Core,
     token: OperatorToken,
-    metrics: Arc<Metrics>,
+    /// Whether faults and the clock are there.
+    test_controls: bool,
     deadline: Duration,
     body_timeout: Duration,
     body_limit_bytes: usize,
@@ -75,19 +74,13 @@ impl Parts {
 }
 
 impl Operator {
-    pub(crate) fn new(
-        settings: &Settings,
-        store: Arc<dyn AccountStore>,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-        request_ids: Arc<RequestIds>,
-        stopping: Stopping,
-    ) -> Self {
+    pub(crate) fn new(settings: &Settings, core: Core) -> Self {
+        let request_ids = core.request_ids.clone();
+        let stopping = core.stopping.clone();
         let shared = Shared(Arc::new(Parts {
-            store,
-            clock,
+            core,
             token: settings.operator_token.clone(),
-            metrics,
+            test_controls: settings.test_controls,
             deadline: Duration::from_secs(settings.limits.deadline_s),
             body_timeout: Duration::from_secs(settings.limits.body_timeout_s),
             body_limit_bytes: settings.limits.body_limit_bytes,

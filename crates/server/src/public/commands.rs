@@ -1,12 +1,42 @@
 //! What each command asks of the store, and which answer it makes of the outcome.
 
-use std::slice;
+use std::{net::IpAddr, slice, sync::Arc};
 
 use muster_accounts::{
-    AccountStore, App, OpError, SdkAppId, StoreError, UnixSeconds,
-    rules::{delete::DeleteRefusal, kick::KickRefusal, profile::ProfileRefusal},
+    AccountStore, App, OpError, ProfileField, StoreError, UnixSeconds, UserId,
+    rules::{
+        delete::{DeleteRefusal, Deletion},
+        import::{ImportEntry, ImportOutcome, ImportRefusal, ImportRequest, Imported},
+        kick::KickRefusal,
+        profile::ProfileRefusal,
+    },
 };
-use muster_wire::{Failure, Request, account_delete, account_import, kick, portrait_set};
+use muster_wire::{
+    Failure, Request, account_delete, account_import, kick,
+    online_status::{self, Status},
+    portrait_set,
+    webhook::{Event, StateChange},
+};
+
+use crate::{
+    presence::{Ended, Presence},
+    webhooks::{Origin, Webhooks},
+};
+
+/// What a command works with, and for whom.
+#[derive(Clone)]
+pub(crate) struct Work {
+    pub(crate) store: Arc<dyn AccountStore>,
+    pub(crate) presence: Presence,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) app: Arc<App>,
+    /// The admin who calls.
+    pub(crate) caller: UserId,
+    /// Where the call comes from.
+    pub(crate) source: IpAddr,
+    pub(crate) now: UnixSeconds,
+    pub(crate) now_ms: u64,
+}
 
 /// Why a request was not carried out.
 pub(crate) enum Unanswered {
@@ -38,91 +68,205 @@ pub(crate) fn entries(request: &Request) -> usize {
         Request::AccountCheck(check) => check.users.len(),
         Request::Kick(_) | Request::PortraitSet(_) => 1,
         Request::PortraitGet(get) => get.users.len(),
+        Request::OnlineStatus(status) => status.users.len(),
     }
 }
 
-/// Carries a request out and gives the body of its answer.
-pub(crate) async fn carry_out(
-    store: &dyn AccountStore,
-    app: &App,
-    request: Request,
-    now: UnixSeconds,
-) -> Result<Vec<u8>, Unanswered> {
-    let may_delete = app.allows_deletion();
-    let app = app.sdkappid;
-    match request {
-        Request::AccountImport(import) => match store.import(app, import, now).await {
-            Ok(_) => Ok(account_import::answer()),
-            Err(OpError::Refused(refusal)) => Err(account_import::refused(&refusal).into()),
-            Err(OpError::Store(error)) => Err(error.into()),
-        },
-        Request::MultiaccountImport(batch) => {
-            if batch.import.entries().is_empty() {
-                return Ok(batch.invalid.answer(&[]));
-            }
-            match store.import(app, batch.import, now).await {
-                Ok(outcome) => Ok(batch.invalid.answer(&outcome.barred)),
-                Err(OpError::Refused(refusal)) => Err(batch.invalid.refused(&refusal).into()),
+impl Work {
+    /// Carries a request out and gives the body of its answer.
+    pub(crate) async fn carry_out(&self, request: Request) -> Result<Vec<u8>, Unanswered> {
+        let (app, now) = (self.app.sdkappid, self.now);
+        match request {
+            Request::AccountImport(import) => match self.import(import).await {
+                Ok(_) => Ok(account_import::answer()),
+                Err(OpError::Refused(refusal)) => Err(account_import::refused(&refusal).into()),
                 Err(OpError::Store(error)) => Err(error.into()),
-            }
-        }
-        Request::AccountDelete(account_delete::Request(delete)) => {
-            // Judged before the parameters (wire §3.4).
-            if !may_delete {
-                return Err(account_delete::not_allowed(app).into());
-            }
-            let delete = delete?;
-            match store.delete(app, delete.users.clone(), now).await {
-                Ok(deletions) => Ok(delete.answer(&deletions)),
-                Err(OpError::Refused(DeleteRefusal::NotAllowed)) => {
-                    Err(account_delete::not_allowed(app).into())
+            },
+            Request::MultiaccountImport(batch) => {
+                if batch.import.entries().is_empty() {
+                    return Ok(batch.invalid.answer(&[]));
                 }
+                match self.import(batch.import).await {
+                    Ok(outcome) => Ok(batch.invalid.answer(&outcome.barred)),
+                    Err(OpError::Refused(refusal)) => Err(batch.invalid.refused(&refusal).into()),
+                    Err(OpError::Store(error)) => Err(error.into()),
+                }
+            }
+            Request::AccountDelete(account_delete::Request(delete)) => {
+                // Judged before the parameters (wire §3.4).
+                if !self.app.allows_deletion() {
+                    return Err(account_delete::not_allowed(app).into());
+                }
+                let delete = delete?;
+                let users = delete.users.clone();
+                match self.to_the_end(|work| work.delete(users)).await {
+                    Ok(deletions) => Ok(delete.answer(&deletions)),
+                    Err(OpError::Refused(DeleteRefusal::NotAllowed)) => {
+                        Err(account_delete::not_allowed(app).into())
+                    }
+                    Err(OpError::Store(error)) => Err(error.into()),
+                }
+            }
+            Request::Kick(user_id) => match self.to_the_end(|work| work.kick(user_id)).await {
+                Ok(()) => Ok(kick::answer()),
+                Err(OpError::Refused(KickRefusal::NotImported)) => Err(kick::not_imported().into()),
                 Err(OpError::Store(error)) => Err(error.into()),
+            },
+            Request::AccountCheck(check) => {
+                let found = self.store.check(app, &check.users).await?;
+                Ok(check.answer(&found))
+            }
+            Request::OnlineStatus(asked) => self.online_status(asked).await,
+            Request::PortraitSet(set) => self.set_portrait(set, now).await,
+            Request::PortraitGet(get) => {
+                let accounts = self.store.accounts(app, &get.users).await?;
+                Ok(get.answer(&accounts))
             }
         }
-        Request::Kick(user_id) => match store.kick(app, user_id, now).await {
-            Ok(()) => Ok(kick::answer()),
-            Err(OpError::Refused(KickRefusal::NotImported)) => Err(kick::not_imported().into()),
+    }
+
+    /// Does what has a second step, after the store's, to its end: a caller who is told that it took
+    /// too long must not leave the second step undone.
+    async fn to_the_end<T, R, F>(&self, step: impl FnOnce(Self) -> F) -> Result<T, OpError<R>>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: Future<Output = Result<T, OpError<R>>> + Send + 'static,
+    {
+        let done = tokio::spawn(step(self.clone())).await;
+        done.unwrap_or_else(|panic| Err(StoreError::Failed(panic.to_string().into()).into()))
+    }
+
+    async fn import(
+        &self,
+        request: ImportRequest,
+    ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
+        let (app, now) = (self.app.sdkappid, self.now);
+        // Few apps want to hear of imports; for the others nothing is copied (wire §8.1).
+        let told = self.app.settings.webhook.as_ref();
+        let entries = if told.is_some_and(|webhook| webhook.imports) {
+            request.entries().to_vec()
+        } else {
+            Vec::new()
+        };
+        let outcome = self.store.import(app, request, now).await?;
+        for (entry, imported) in entries.iter().zip(&outcome.entries) {
+            let fields = passed_fields(entry);
+            if matches!(imported, Imported::Created | Imported::Updated) && !fields.is_empty() {
+                self.tell_of_portrait(&entry.user_id, &fields);
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn kick(self, user_id: UserId) -> Result<(), OpError<KickRefusal>> {
+        let app = self.app.sdkappid;
+        self.store.kick(app, user_id, self.now).await?;
+        self.sign_out(&user_id, Ended::Kicked);
+        Ok(())
+    }
+
+    async fn delete(self, users: Vec<UserId>) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
+        let app = self.app.sdkappid;
+        let deletions = self.store.delete(app, users.clone(), self.now).await?;
+        for (user_id, deletion) in users.iter().zip(&deletions) {
+            if *deletion == Deletion::Deleted {
+                self.sign_out(user_id, Ended::Deleted);
+            }
+        }
+        Ok(deletions)
+    }
+
+    /// Ends all sessions of a user, which is one event if there were any (wire §8.2).
+    fn sign_out(&self, user_id: &UserId, why: Ended) {
+        if self.presence.end_user(self.app.sdkappid, *user_id, why) > 0 {
+            self.tell(
+                user_id,
+                &Event::StateChange {
+                    user_id,
+                    change: StateChange::Logout,
+                },
+            );
+        }
+    }
+
+    async fn online_status(&self, asked: online_status::Request) -> Result<Vec<u8>, Unanswered> {
+        let app = self.app.sdkappid;
+        let imported = self.store.check(app, &asked.users).await?;
+        let platforms = self.presence.platforms(app, &asked.users);
+        let status = imported
+            .into_iter()
+            .zip(platforms)
+            .map(|(imported, platforms)| {
+                if imported {
+                    Status::Devices(platforms)
+                } else {
+                    Status::NotImported
+                }
+            });
+        Ok(asked.answer(&status.collect::<Vec<_>>()))
+    }
+
+    /// The account is judged before the fields (wire §3.8).
+    async fn set_portrait(
+        &self,
+        request: portrait_set::Request,
+        now: UnixSeconds,
+    ) -> Result<Vec<u8>, Unanswered> {
+        let app = self.app.sdkappid;
+        let user_id = request.account?;
+        let fields = match request.fields {
+            Ok(fields) => fields,
+            Err(failure) => {
+                let found = self.store.check(app, slice::from_ref(&user_id)).await?;
+                let imported = found.first().copied().unwrap_or(false);
+                let failure = if imported {
+                    failure
+                } else {
+                    portrait_set::not_imported(&user_id)
+                };
+                return Err(failure.into());
+            }
+        };
+        let told = self.app.settings.webhook.is_some().then(|| fields.clone());
+        match self.store.set_profile(app, user_id, fields, now).await {
+            Ok(()) => {
+                if let Some(fields) = told {
+                    self.tell_of_portrait(&user_id, &fields);
+                }
+                Ok(portrait_set::answer())
+            }
+            Err(OpError::Refused(ProfileRefusal::NotImported)) => {
+                Err(portrait_set::not_imported(&user_id).into())
+            }
             Err(OpError::Store(error)) => Err(error.into()),
-        },
-        Request::AccountCheck(check) => {
-            let found = store.check(app, &check.users).await?;
-            Ok(check.answer(&found))
         }
-        Request::PortraitSet(set) => set_portrait(store, app, set, now).await,
-        Request::PortraitGet(get) => {
-            let accounts = store.accounts(app, &get.users).await?;
-            Ok(get.answer(&accounts))
-        }
+    }
+
+    fn tell_of_portrait(&self, user_id: &UserId, fields: &[ProfileField]) {
+        self.tell(
+            user_id,
+            &Event::PortraitSet {
+                operator: &self.caller,
+                user_id,
+                fields,
+            },
+        );
+    }
+
+    fn tell(&self, user_id: &UserId, event: &Event<'_>) {
+        let origin = Origin {
+            source: self.source,
+            platform: None,
+        };
+        self.webhooks
+            .send(&self.app, user_id, event, origin, self.now_ms);
     }
 }
 
-/// The account is judged before the fields (wire §3.8).
-async fn set_portrait(
-    store: &dyn AccountStore,
-    app: SdkAppId,
-    request: portrait_set::Request,
-    now: UnixSeconds,
-) -> Result<Vec<u8>, Unanswered> {
-    let user_id = request.account?;
-    let fields = match request.fields {
-        Ok(fields) => fields,
-        Err(failure) => {
-            let found = store.check(app, slice::from_ref(&user_id)).await?;
-            let imported = found.first().copied().unwrap_or(false);
-            let failure = if imported {
-                failure
-            } else {
-                portrait_set::not_imported(&user_id)
-            };
-            return Err(failure.into());
-        }
-    };
-    match store.set_profile(app, user_id, fields, now).await {
-        Ok(()) => Ok(portrait_set::answer()),
-        Err(OpError::Refused(ProfileRefusal::NotImported)) => {
-            Err(portrait_set::not_imported(&user_id).into())
-        }
-        Err(OpError::Store(error)) => Err(error.into()),
-    }
+/// What an entry of an import says of its user's profile.
+fn passed_fields(entry: &ImportEntry) -> Vec<ProfileField> {
+    let nick = entry.nick.clone().map(ProfileField::Nick);
+    let face_url = entry.face_url.clone().map(ProfileField::FaceUrl);
+    nick.into_iter().chain(face_url).collect()
 }

@@ -1,4 +1,5 @@
-//! Who may pass: checks 8 to 14 of wire §2, before a byte of the body is looked at.
+//! Who may pass: checks 8 to 14 of wire §2, before a byte of the body is looked at. A session's
+//! sign-in goes through those of them that are about the app and the UserSig.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -8,7 +9,11 @@ use muster_wire::{Call, Failure};
 use tokio::time::timeout;
 use tracing::error;
 
-use super::{rate::CallRates, usersigs::UserSigs};
+use super::{
+    failed_checks::FailedChecks,
+    rate::CallRates,
+    usersigs::{Token, UserSigs},
+};
 use crate::{Limits, Settings, metrics::Metrics, request_id::RequestId};
 
 /// Decides on calls.
@@ -16,9 +21,17 @@ pub(crate) struct Gate {
     store: Arc<dyn AccountStore>,
     metrics: Arc<Metrics>,
     usersigs: UserSigs,
+    failed_checks: FailedChecks,
     /// `None` if the limits are switched off.
     rates: Option<CallRates>,
     deadline: Duration,
+}
+
+/// A call that may pass.
+pub(crate) struct Passed {
+    pub(crate) app: Arc<App>,
+    /// The admin who calls.
+    pub(crate) caller: UserId,
 }
 
 /// A call that may not pass.
@@ -47,12 +60,15 @@ impl Gate {
         let Limits {
             verified_tokens,
             deadline_s,
+            failed_usersigs_per_min,
+            failed_usersig_counters,
             ..
         } = settings.limits;
         Self {
             store,
             metrics,
             usersigs: UserSigs::new(verified_tokens),
+            failed_checks: FailedChecks::new(failed_usersigs_per_min, failed_usersig_counters),
             rates: settings.rate_limits.then(CallRates::default),
             deadline: Duration::from_secs(deadline_s),
         }
@@ -65,31 +81,83 @@ impl Gate {
         source: IpAddr,
         now: UnixSeconds,
         request_id: RequestId,
-    ) -> Result<Arc<App>, Refused> {
-        // 8
-        let app = self.app(call, request_id).await?;
-        // 9
-        if app.settings.disabled {
-            return Err(Failure::app_disabled(call.sdkappid).into());
-        }
+    ) -> Result<Passed, Refused> {
+        let app = self.enabled_app(call, request_id).await?;
         // 10
         if !app.allows_source(source) {
             return Err(Failure::source_not_allowed(source, call.sdkappid).into());
         }
-        // 11, too many failed checks, is to stand here once failures are counted.
-        // 12
-        let checked = self
-            .usersigs
-            .check(&app, &call.identifier, &call.usersig, now);
+        let mut token = self.check_usersig(&app, call, now)?;
+        self.refuse_kicked(&mut token, call, request_id).await?;
+        // 13
+        let caller = UserId::parse(&call.identifier).ok();
+        let Some(caller) = caller.filter(|caller| app.admins.contains(caller)) else {
+            let service = call.command.service();
+            return Err(Failure::not_admin(service, &call.identifier).into());
+        };
+        self.usersigs.remember(token);
+        // 14
+        if let Some(rates) = &self.rates
+            && let Err(limit) = rates.pass(&app, call.command, now)
+        {
+            return Err(Failure::over_rate(call.command, call.sdkappid, limit).into());
+        }
+        Ok(Passed { app, caller })
+    }
+
+    /// Checks 8 and 9.
+    pub(crate) async fn enabled_app(
+        &self,
+        call: &Call<'_>,
+        request_id: RequestId,
+    ) -> Result<Arc<App>, Refused> {
+        let app = self.app(call, request_id).await?;
+        if app.settings.disabled {
+            return Err(Failure::app_disabled(call.sdkappid).into());
+        }
+        Ok(app)
+    }
+
+    /// Checks 11 and 12a to 12e.
+    pub(crate) fn check_usersig(
+        &self,
+        app: &App,
+        call: &Call<'_>,
+        now: UnixSeconds,
+    ) -> Result<Token, Refused> {
+        let Call {
+            sdkappid,
+            ref identifier,
+            ref usersig,
+            ..
+        } = *call;
+        if self.failed_checks.are_too_many(sdkappid, identifier, now) {
+            return Err(Failure::too_many_failed_checks(identifier).into());
+        }
+        let checked = self.usersigs.check(app, identifier, usersig, now);
         self.metrics.usersig(checked.known);
-        let mut token = checked.outcome.map_err(|rejection| Refused {
-            failure: Failure::usersig(&rejection),
-            illegal: match rejection {
-                Rejection::Illegal(error) => Some(error),
-                _ => None,
-            },
-        })?;
-        // 12f
+        checked.outcome.map_err(|rejection| {
+            // An expired one was a good one once.
+            if !matches!(rejection, Rejection::Expired { .. }) {
+                self.failed_checks.count(sdkappid, identifier, now);
+            }
+            Refused {
+                failure: Failure::usersig(&rejection),
+                illegal: match rejection {
+                    Rejection::Illegal(error) => Some(error),
+                    _ => None,
+                },
+            }
+        })
+    }
+
+    /// Check 12f.
+    pub(crate) async fn refuse_kicked(
+        &self,
+        token: &mut Token,
+        call: &Call<'_>,
+        request_id: RequestId,
+    ) -> Result<(), Refused> {
         let kicks = self.store.kicks();
         if !token.is_unkicked(kicks) {
             let kicked_at = self.kicked_at(call, request_id).await?;
@@ -97,22 +165,7 @@ impl Gate {
                 return Err(Failure::usersig_kicked(&call.identifier).into());
             }
         }
-        // 13
-        let is_admin =
-            UserId::parse(&call.identifier).is_ok_and(|caller| app.admins.contains(&caller));
-        if !is_admin {
-            let service = call.command.service();
-            return Err(Failure::not_admin(service, &call.identifier).into());
-        }
-        self.usersigs.remember(token);
-        // 14
-        if let Some(rates) = &self.rates
-            && !rates.pass(call.sdkappid, call.command, now)
-        {
-            let limit = call.command.calls_per_s();
-            return Err(Failure::over_rate(call.command, call.sdkappid, limit).into());
-        }
-        Ok(app)
+        Ok(())
     }
 
     async fn app(&self, call: &Call<'_>, request_id: RequestId) -> Result<Arc<App>, Failure> {

@@ -8,11 +8,13 @@
 
 mod body;
 mod commands;
+mod failed_checks;
 mod gate;
 mod rate;
+mod source;
 mod usersigs;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -25,39 +27,40 @@ use hyper::{
     },
     http::request::Parts,
 };
-use muster_accounts::{AccountStore, App, SdkAppId, StoreError, UnixSeconds};
+use muster_accounts::{App, IpNet, SdkAppId, StoreError, UnixSeconds, UserId};
 use muster_usersig::DecodeError;
 use muster_wire::{Command, ErrorCode, Failure, Service, failure_body, parse_call, shown_path};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info};
 
 use self::{
     body::{BodyRefusal, RequestBody},
-    commands::Unanswered,
-    gate::{Gate, Refused},
+    commands::{Unanswered, Work},
+    gate::{Gate, Passed, Refused},
 };
 use crate::{
-    Clock, Limits, Settings,
+    Limits, Settings,
     connections::{Answer, Caller, CutOff},
+    core::Core,
+    faults::{Effect, Outcome},
     log_text::LogText,
-    metrics::{Metrics, command_name},
+    metrics::command_name,
     panics,
-    request_id::{RequestId, RequestIds},
-    stopping::Stopping,
+    request_id::RequestId,
 };
+
+/// How many values 32 random bits have.
+const TWO_POW_32: f64 = 4_294_967_296.0;
 
 /// Answers the account protocol.
 #[derive(Clone)]
 pub(crate) struct Public(Arc<Shared>);
 
 struct Shared {
-    store: Arc<dyn AccountStore>,
-    clock: Clock,
-    limits: Arc<Limits>,
-    metrics: Arc<Metrics>,
-    request_ids: Arc<RequestIds>,
-    stopping: Stopping,
+    core: Core,
     gate: Gate,
+    limits: Limits,
+    trusted_proxies: Vec<IpNet>,
 }
 
 /// What is known of a request so far: for the log, also if it ends early.
@@ -70,6 +73,8 @@ struct Record {
     illegal: Option<DecodeError>,
     entries: usize,
     body_bytes: usize,
+    /// Whether a fault struck it.
+    struck: bool,
 }
 
 /// An answer before it is HTTP.
@@ -118,11 +123,11 @@ impl Answer for Public {
         request: Request<Incoming>,
         caller: &Caller,
     ) -> Result<Response<Full<Bytes>>, CutOff> {
-        let Shared {
+        let Core {
             request_ids,
             stopping,
             ..
-        } = &*self.0;
+        } = &self.0.core;
         let mut record = Record {
             request_id: request_ids.next(),
             started: Instant::now(),
@@ -131,6 +136,7 @@ impl Answer for Public {
             illegal: None,
             entries: 0,
             body_bytes: 0,
+            struck: false,
         };
         let (head, body) = request.into_parts();
         let answered = if stopping.is_set() {
@@ -151,24 +157,12 @@ impl Answer for Public {
 }
 
 impl Public {
-    pub(crate) fn new(
-        settings: &Settings,
-        store: Arc<dyn AccountStore>,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-        request_ids: Arc<RequestIds>,
-        stopping: Stopping,
-    ) -> Self {
-        let gate = Gate::new(settings, store.clone(), metrics.clone());
-        let limits = Arc::new(settings.limits.clone());
+    pub(crate) fn new(settings: &Settings, core: Core) -> Self {
         Self(Arc::new(Shared {
-            store,
-            clock,
-            limits,
-            metrics,
-            request_ids,
-            stopping,
-            gate,
+            gate: Gate::new(settings, core.store.clone(), core.metrics.clone()),
+            limits: settings.limits.clone(),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            core,
         }))
     }
 }
@@ -177,6 +171,8 @@ impl Public {
 struct Admitted {
     command: Command,
     app: Arc<App>,
+    caller: UserId,
+    source: IpAddr,
     now: UnixSeconds,
 }
 
@@ -216,10 +212,45 @@ impl Shared {
             }
         };
         record.body_bytes = body.len();
-        self.metrics.body(body.len());
-        match self.carry_out(admitted, &body, record).await {
-            Ok(body) => Ok(Answered::ok(body)),
-            Err(failure) => Ok(Answered::failed(service, &failure)),
+        self.core.metrics.body(body.len());
+        let answered = match self.strike(&admitted) {
+            None => self.carry_out(admitted, &body, record).await,
+            Some(effect) => self.suffer(effect, admitted, &body, record).await?,
+        };
+        Ok(answered.map_or_else(|failure| Answered::failed(service, &failure), Answered::ok))
+    }
+
+    /// What a fault does to this call, if one strikes it.
+    fn strike(&self, admitted: &Admitted) -> Option<Effect> {
+        let Admitted {
+            command, app, now, ..
+        } = admitted;
+        let chance = || getrandom::u32().map_or(0.0, |drawn| f64::from(drawn) / TWO_POW_32);
+        self.core
+            .faults
+            .strike(app.sdkappid, *command, *now, chance)
+    }
+
+    /// Answers a call that a fault strikes.
+    async fn suffer(
+        &self,
+        effect: Effect,
+        admitted: Admitted,
+        body: &Bytes,
+        record: &mut Record,
+    ) -> Result<Result<Vec<u8>, Failure>, CutOff> {
+        record.struck = true;
+        let command = admitted.command;
+        sleep(effect.latency).await;
+        let usual = if effect.after_work || effect.outcome == Outcome::AsUsual {
+            Some(self.carry_out(admitted, body, record).await)
+        } else {
+            None
+        };
+        match effect.outcome {
+            Outcome::AsUsual => Ok(usual.expect("it was carried out")),
+            Outcome::Code(code, info) => Ok(Err(Failure::injected(code, command, info.as_deref()))),
+            Outcome::Cut => Err(CutOff),
         }
     }
 
@@ -237,12 +268,17 @@ impl Shared {
         let call = parse_call(head.method.as_str(), path, head.uri.query())
             .map_err(|refused| Answered::failed(refused.service, &refused.failure))?;
         record.sdkappid = Some(call.sdkappid);
-        let now = self.clock.now();
-        let source = caller.peer.ip();
+        let now = self.core.clock.now();
+        let source = source::source(caller.peer.ip(), &head.headers, &self.trusted_proxies);
         match self.gate.pass(&call, source, now, record.request_id).await {
-            Ok(app) => Ok(Admitted {
+            Ok(Passed {
+                app,
+                caller: identifier,
+            }) => Ok(Admitted {
                 command: call.command,
                 app,
+                caller: identifier,
+                source,
                 now,
             }),
             Err(Refused { failure, illegal }) => {
@@ -259,12 +295,28 @@ impl Shared {
         body: &Bytes,
         record: &mut Record,
     ) -> Result<Vec<u8>, Failure> {
-        let Admitted { command, app, now } = admitted;
-        let request = muster_wire::Request::decode(command, body)?;
+        let Admitted {
+            command,
+            app,
+            caller,
+            source,
+            now,
+        } = admitted;
+        let declared = &app.settings.custom_fields;
+        let request = muster_wire::Request::decode(command, body, declared)?;
         record.entries = commands::entries(&request);
-        let work = commands::carry_out(&*self.store, &app, request, now);
+        let work = Work {
+            store: self.core.store.clone(),
+            presence: self.core.presence.clone(),
+            webhooks: self.core.webhooks.clone(),
+            app,
+            caller,
+            source,
+            now,
+            now_ms: self.core.clock.now_ms(),
+        };
         let deadline = Duration::from_secs(self.limits.deadline_s);
-        match timeout(deadline, work).await {
+        match timeout(deadline, work.carry_out(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Unanswered::Refused(failure))) => Err(failure),
             Ok(Err(Unanswered::Store(StoreError::UnknownApp(app)))) => {
@@ -295,7 +347,8 @@ impl Shared {
         let duration = record.started.elapsed();
         let code = match answered {
             Ok(answered) => {
-                self.metrics
+                self.core
+                    .metrics
                     .request(record.command, answered.code, duration);
                 Some(answered.code.map_or(0, ErrorCode::get))
             }
@@ -316,10 +369,15 @@ impl Shared {
             method = %LogText(head.method.as_str()),
             entries = record.entries,
             body_bytes = record.body_bytes,
+            fault = record.struck.then_some(true),
             duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             peer = %caller.peer,
             "{}",
-            if code.is_some() { "answered" } else { "cut off by the caller" },
+            match code {
+                Some(_) => "answered",
+                None if record.struck => "cut off by a fault",
+                None => "cut off by the caller",
+            },
         );
     }
 }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use muster_accounts::{SdkAppId, UnixSeconds};
+use muster_accounts::{App, SdkAppId, UnixSeconds};
 use muster_wire::Command;
 
 /// Counts calls per app and command. Only apps that exist are asked about, so their number bounds
@@ -24,11 +24,19 @@ pub(crate) struct CallRates {
 struct Window(AtomicU64);
 
 impl CallRates {
-    /// Whether one more call may pass at `now`, and counts it if so: at most
-    /// [`Command::calls_per_s`] in one second of the clock (wire §2.1).
-    pub(crate) fn pass(&self, sdkappid: SdkAppId, command: Command, now: UnixSeconds) -> bool {
-        let windows = self.windows(sdkappid);
-        windows[command as usize].pass(command.calls_per_s(), now)
+    /// Whether one more call may pass at `now`, and counts it if so: at most so many as the app's
+    /// settings or else [`Command::calls_per_s`] say in one second of the clock (wire §2.1). The
+    /// error is that limit.
+    pub(crate) fn pass(&self, app: &App, command: Command, now: UnixSeconds) -> Result<(), u32> {
+        let command = command.counted_as();
+        let limits = &app.settings.rate_limits;
+        let own = limits.get(command.name()).or_else(|| limits.get("*"));
+        let Some(limit) = own.copied().unwrap_or(Some(command.calls_per_s())) else {
+            return Ok(());
+        };
+        let windows = self.windows(app.sdkappid);
+        let passes = windows[command as usize].pass(limit, now);
+        passes.then_some(()).ok_or(limit)
     }
 
     fn windows(&self, sdkappid: SdkAppId) -> Arc<[Window; Command::ALL.len()]> {

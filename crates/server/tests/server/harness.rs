@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use muster_accounts::{AccountStore, Edition, NewApp, ReferenceStore, SdkAppId, UnixSeconds};
+use muster_accounts::{
+    AccountStore, Edition, IpNet, NewApp, ReferenceStore, SdkAppId, UnixSeconds,
+};
 use muster_server::{Clock, ClockHand, Limits, OperatorToken, Settings, Stopped, bind};
 use muster_usersig::{Claims, SecretKey, sign};
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -31,6 +33,8 @@ pub(crate) const ALICE: &str = r#"{"UserID":"alice"}"#;
 pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) rate_limits: bool,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) test_controls: bool,
     pub(crate) store: Arc<dyn AccountStore>,
 }
 
@@ -48,6 +52,8 @@ impl Default for Setup {
         Self {
             limits: Limits::default(),
             rate_limits: true,
+            trusted_proxies: Vec::new(),
+            test_controls: true,
             store: Arc::new(ReferenceStore::default()),
         }
     }
@@ -77,6 +83,8 @@ impl Setup {
             operator_listen: any_port,
             operator_token: OperatorToken::new(TOKEN.to_owned()).unwrap(),
             rate_limits: self.rate_limits,
+            trusted_proxies: self.trusted_proxies,
+            test_controls: self.test_controls,
             limits: self.limits,
         };
         let server = bind(settings, self.store, clock).await.unwrap();

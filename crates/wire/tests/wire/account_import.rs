@@ -189,7 +189,9 @@ fn user_ids() {
 fn unescaped_texts_are_not_copied() {
     let body =
         bytes::Bytes::from_static(br#"{"UserID":"a","Nick":"plain","FaceUrl":"es\u0063aped"}"#);
-    let Ok(Request::AccountImport(request)) = Request::decode(Command::AccountImport, &body) else {
+    let Ok(Request::AccountImport(request)) =
+        Request::decode(Command::AccountImport, &body, &[].into())
+    else {
         panic!("refused");
     };
     let entry = &request.entries()[0];

@@ -47,7 +47,7 @@ const BODIES: [(Command, &str); 7] = [
 /// Decodes; a body is refused as no JSON object exactly if `serde_json` says so too.
 fn decode_against_serde_json(command: Command, body: Vec<u8>) {
     let is_object = serde_json::from_slice::<Map<String, Value>>(&body).is_ok();
-    let decoded = Request::decode(command, &Bytes::from(body));
+    let decoded = Request::decode(command, &Bytes::from(body), &[].into());
     let refused = matches!(decoded, Err(failure) if failure.code == ErrorCode::BodyNotJson);
     assert_eq!(refused, !is_object);
 }

@@ -70,7 +70,7 @@ fn not_utf8() {
                 code,
                 info,
                 fail_accounts,
-            } = Request::decode(command, &Bytes::from_static(body)).unwrap_err();
+            } = Request::decode(command, &Bytes::from_static(body), &[].into()).unwrap_err();
             assert_eq!((code.get(), info), not_json(), "{command:?}");
             assert_eq!(fail_accounts, None);
         }

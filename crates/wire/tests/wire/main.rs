@@ -14,11 +14,14 @@ mod portrait_set;
 mod request_line;
 mod specification;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use muster_wire::{Command, Failure, Request};
 
 fn decode(command: Command, body: &str) -> Result<Request, Failure> {
-    Request::decode(command, &Bytes::copy_from_slice(body.as_bytes()))
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    Request::decode(command, &body, &BTreeSet::new())
 }
 
 /// Code and text of the failure that this body gets.

@@ -2,8 +2,8 @@
 
 use muster_accounts::rules::delete::Deletion;
 use muster_wire::{
-    Command, ErrorCode, Request, Retry, account_import, failure_body, kick, parse_call,
-    portrait_set,
+    Command, ErrorCode, Request, Retry, account_import, failure_body, kick, online_status::Status,
+    parse_call, platform::Platform, portrait_set,
 };
 
 use crate::{
@@ -26,39 +26,74 @@ fn table(head: &str) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-#[test]
-fn codes() {
+/// The codes of a table with their advice. A code may stand for a range.
+fn stated_codes(head: &str, advice_at: usize) -> Vec<(u32, Retry)> {
     let mut stated = Vec::new();
-    for row in table("| Raised by muster |") {
-        let retry = match row[2] {
-            "wait 1 s" => Retry::AfterSeconds(1),
-            "wait 1 min" => Retry::AfterSeconds(60),
-            "wait, up to 90 days" => Retry::AfterSeconds(7_776_000),
-            no if no.starts_with("no") => Retry::No,
-            yes if yes.starts_with("yes") => Retry::WithBackoff,
-            other => panic!("unknown advice {other:?}"),
-        };
-        for code in row[0].split(", ") {
-            stated.push((code.parse::<u32>().unwrap(), retry));
+    for row in table(head) {
+        // Groups of codes that share a row but not their advice are parted by semicolons in both.
+        let groups: Vec<_> = row[0].split(';').collect();
+        let advice: Vec<_> = row[advice_at].split(';').map(str::trim).collect();
+        for (nth, group) in groups.iter().enumerate() {
+            let retry = retry(advice.get(nth).unwrap_or(advice.last().unwrap()));
+            for code in group.split(',').map(str::trim) {
+                let (first, last) = code.split_once('-').unwrap_or((code, code));
+                for code in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
+                    stated.push((code, retry));
+                }
+            }
         }
     }
     stated.sort_unstable_by_key(|(code, _)| *code);
-    let raised: Vec<_> = ErrorCode::ALL
-        .iter()
-        .map(|code| (code.get(), code.retry()))
-        .collect();
-    assert_eq!(raised, stated);
-    assert!(ErrorCode::ALL.iter().all(|code| !code.meaning().is_empty()));
+    stated
+}
+
+fn retry(advice: &str) -> Retry {
+    match advice.strip_prefix("wait ").unwrap_or(advice) {
+        "1 s" => Retry::AfterSeconds(1),
+        "1 min" => Retry::AfterSeconds(60),
+        "24 h" => Retry::AfterSeconds(86_400),
+        no if no.starts_with("no") => Retry::No,
+        yes if yes.starts_with("yes") => Retry::WithBackoff,
+        days if days.ends_with("up to 90 days") => Retry::AfterSeconds(7_776_000),
+        other => panic!("unknown advice {other:?}"),
+    }
+}
+
+#[test]
+fn codes() {
+    let known = |raised| {
+        let codes = ErrorCode::ALL.iter();
+        codes
+            .filter(move |code| code.is_raised() == raised)
+            .map(|code| (code.get(), code.retry()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(known(true), stated_codes("| Raised by muster |", 2));
+    assert_eq!(known(false), stated_codes("| By fault injection only |", 2));
+    for code in ErrorCode::ALL {
+        assert!(!code.meaning().is_empty());
+        assert_eq!(ErrorCode::of(code.get()), Some(code));
+    }
+    assert_eq!(ErrorCode::of(0), None);
 }
 
 #[test]
 fn commands() {
     let rows = table("| Command | Path under v4/ |");
-    for command in Command::ALL {
-        let under_v4 = command.path().strip_prefix("/v4/").unwrap();
-        let row = rows.iter().find(|row| row[1] == under_v4).expect(under_v4);
-        assert_eq!(row[2].parse(), Ok(command.calls_per_s()), "{under_v4}");
+    let mut stated = Vec::new();
+    for row in &rows {
+        for under_v4 in row[1].split(", legacy ") {
+            stated.push((under_v4, row[2].parse().unwrap()));
+        }
     }
+    let known: Vec<(_, u32)> = Command::ALL
+        .iter()
+        .map(|command| {
+            let under_v4 = command.path().strip_prefix("/v4/").unwrap();
+            (under_v4, command.calls_per_s())
+        })
+        .collect();
+    assert_eq!(known, stated);
 }
 
 /// Request line, body and answer of each sample. An answer goes on in lines that start with a space.
@@ -86,9 +121,7 @@ fn answers() {
     for (request_line, body, expected) in samples() {
         let path = format!("/v4/{}", request_line.strip_suffix("?Q").unwrap());
         let query = "sdkappid=1400000000&identifier=administrator&usersig=x";
-        let Ok(call) = parse_call("POST", &path, Some(query)) else {
-            continue; // A command that is still to come.
-        };
+        let call = parse_call("POST", &path, Some(query)).unwrap();
         let is_known = |user: &&str| matches!(*user, "alice" | "bob");
         let answer = match decode(call.command, body).expect(body) {
             Request::AccountImport(request) => {
@@ -122,6 +155,18 @@ fn answers() {
             Request::Kick(user_id) => {
                 assert_eq!(user_id.as_str(), "alice");
                 kick::answer()
+            }
+            Request::OnlineStatus(request) => {
+                let found: Vec<_> = request
+                    .users
+                    .iter()
+                    .map(|user| match user.as_str() {
+                        "alice" => Status::Devices(vec![Platform::Web]),
+                        "bob" => Status::Devices(Vec::new()),
+                        _ => Status::NotImported,
+                    })
+                    .collect();
+                request.answer(&found)
             }
             Request::PortraitSet(request) => {
                 assert_eq!(request.account.unwrap().as_str(), "alice");
