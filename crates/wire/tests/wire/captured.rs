@@ -30,16 +30,15 @@ fn captured_requests_are_taken_in() {
             .collect();
         let query = query.join("&");
         let call = parse_call(field("method"), field("path"), Some(&query));
-        let Ok(call) = call else {
-            // Commands that are still to come.
-            assert_eq!(call.unwrap_err().failure.code.get(), 60009, "{sample}");
-            continue;
-        };
+        let call = call.unwrap_or_else(|refused| panic!("{sample} {refused:?}"));
         decode(call.command, field("body"))
             .unwrap_or_else(|failure| panic!("{sample} {failure:?}"));
         seen.push(call.command);
     }
     for command in Command::ALL {
+        if command == Command::Querystate {
+            continue; // No client is known that still calls it.
+        }
         assert!(seen.contains(&command), "no sample of {command:?}");
     }
 }

@@ -1,12 +1,16 @@
 //! Check 16 of wire §2: what a body has to be, for every command alike.
 
 use bytes::Bytes;
-use muster_wire::{Command, Failure, Request};
+use muster_wire::{Command, Failure, Request, Service};
 
 use crate::{decode, refused};
 
-fn not_json() -> (u32, String) {
-    (60003, "The request body is not a JSON object.".to_owned())
+fn not_json(command: Command) -> (u32, String) {
+    let (code, info) = match command.service() {
+        Service::OpenIm => (90001, "Fail to Parse json data of body, Please check it"),
+        _ => (60003, "The request body is not a JSON object."),
+    };
+    (code, info.to_owned())
 }
 
 /// A body that is fine but for one value under a key that nobody knows.
@@ -52,7 +56,11 @@ fn not_a_json_object() {
         &deep_object,
     ] {
         for command in Command::ALL {
-            assert_eq!(refused(command, body), not_json(), "{command:?} {body:.40}");
+            assert_eq!(
+                refused(command, body),
+                not_json(command),
+                "{command:?} {body:.40}"
+            );
         }
     }
 }
@@ -71,7 +79,7 @@ fn not_utf8() {
                 info,
                 fail_accounts,
             } = Request::decode(command, &Bytes::from_static(body), &[].into()).unwrap_err();
-            assert_eq!((code.get(), info), not_json(), "{command:?}");
+            assert_eq!((code.get(), info), not_json(command), "{command:?}");
             assert_eq!(fail_accounts, None);
         }
     }
@@ -102,7 +110,11 @@ fn ignored_values() {
             let decoded = decode(command, &body);
             assert_eq!(decoded.is_ok(), is_json, "{command:?} {value} {decoded:?}");
             if !is_json {
-                assert_eq!(refused(command, &body), not_json(), "{command:?} {value}");
+                assert_eq!(
+                    refused(command, &body),
+                    not_json(command),
+                    "{command:?} {value}"
+                );
             }
         }
     }
@@ -129,8 +141,9 @@ fn nesting_limit() {
 #[test]
 fn json_before_parameters() {
     for command in Command::ALL {
-        // A deletion keeps what is wrong with its parameters for after the switch of its app.
-        if command != Command::AccountDelete {
+        // A deletion keeps what is wrong with its parameters for after the switch of its app, and
+        // openim has one code for both.
+        if command != Command::AccountDelete && command.service() != Service::OpenIm {
             assert_ne!(refused_code(command, "{}"), 60003, "{command:?}");
         }
         for body in [
@@ -138,7 +151,11 @@ fn json_before_parameters() {
             "{\"Accounts\":[],\"a\":\"\\ud800\"}",
             "{\"To_Account\":[]}]",
         ] {
-            assert_eq!(refused(command, body), not_json(), "{command:?} {body}");
+            assert_eq!(
+                refused(command, body),
+                not_json(command),
+                "{command:?} {body}"
+            );
         }
     }
 }

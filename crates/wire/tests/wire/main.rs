@@ -9,6 +9,7 @@ mod captured;
 mod failures;
 mod json;
 mod multiaccount_import;
+mod online_status;
 mod portrait_get;
 mod portrait_set;
 mod request_line;
