@@ -1,6 +1,12 @@
 //! Accepts connections and speaks HTTP/1 on them, until told to stop. Both listeners work this way.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use hyper::{
@@ -39,6 +45,31 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Caller {
     pub(crate) peer: SocketAddr,
     pub(crate) exchange: Arc<Exchange>,
+    pub(crate) takeover: Arc<Takeover>,
+}
+
+/// What goes on with a connection once it speaks HTTP no more. It runs in the connection's own task,
+/// so it keeps the connection's slot, and is waited for when the server stops.
+#[derive(Default)]
+pub(crate) struct Takeover(Mutex<Option<TakenOver>>);
+
+type TakenOver = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Takeover {
+    /// Says what is to go on with the connection after the answer to an upgrade.
+    pub(crate) fn set(&self, then: impl Future<Output = ()> + Send + 'static) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(then));
+    }
+
+    fn take(&self) -> Option<TakenOver> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Takeover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Takeover")
+    }
 }
 
 /// The caller went away before the request was complete: there is no one to answer.
@@ -174,6 +205,7 @@ impl<A: Answer> Connection<A> {
         let caller = Caller {
             peer,
             exchange: exchange.clone(),
+            takeover: Arc::default(),
         };
         let stream = TimedStream::new(stream, exchange, &self.limits);
         let service = service_fn(|request| {
@@ -192,7 +224,8 @@ impl<A: Answer> Connection<A> {
             // A caller who has sent all and closed that direction still gets the answer, and a call
             // that has reached the store is carried to its end whether the caller waits or not.
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
         let mut connection = pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
@@ -204,6 +237,10 @@ impl<A: Answer> Connection<A> {
         if let Err(error) = served {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             debug!(%peer, %error, cause, "connection ended");
+            return;
+        }
+        if let Some(takeover) = caller.takeover.take() {
+            takeover.await;
         }
     }
 }

@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
     body_bytes: Histogram,
     connections: Family<ListenerLabels, Gauge>,
     refused_connections: Family<ListenerLabels, Counter>,
+    sign_ins: Family<CodeLabels, Counter>,
     usersig_hits: Counter,
     usersig_misses: Counter,
 }
@@ -86,6 +87,11 @@ struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CommandLabels {
     command: CommandName,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: Code,
 }
 
 /// `unknown` for whatever is no command, so that callers cannot make up labels.
@@ -145,6 +151,7 @@ impl Metrics {
             ]),
             connections: Family::default(),
             refused_connections: Family::default(),
+            sign_ins: Family::default(),
             usersig_hits: Counter::default(),
             usersig_misses: Counter::default(),
         };
@@ -188,6 +195,11 @@ impl Metrics {
             "muster_connections_refused",
             "Connections closed at once because every one was taken",
             self.refused_connections.clone(),
+        );
+        registry.register(
+            "muster_sign_ins",
+            "Sign-ins to a session, by code",
+            self.sign_ins.clone(),
         );
         registry.register(
             "muster_usersig_cache_hits",
@@ -259,6 +271,12 @@ impl Metrics {
         } else {
             self.usersig_misses.inc()
         };
+    }
+
+    /// Counts a sign-in to a session; `code` is `None` for one that succeeded.
+    pub(crate) fn sign_in(&self, code: Option<ErrorCode>) {
+        let labels = CodeLabels { code: Code(code) };
+        self.sign_ins.get_or_create(&labels).inc();
     }
 
     /// All figures, as they are now.

@@ -5,12 +5,15 @@
 //! [`gate`] 8 to 14, [`body`] 15, [`muster_wire::Request::decode`] 16 and 17, and [`commands`]
 //! carries out what is left, within the deadline. Whatever comes of it is an answer of HTTP status
 //! 200 and one line in the log.
+//!
+//! One path is not the protocol's: at [`session::PATH`] users of an app show that they are online.
 
 mod body;
 mod commands;
 mod failed_checks;
 mod gate;
 mod rate;
+mod session;
 mod source;
 mod usersigs;
 
@@ -128,6 +131,9 @@ impl Answer for Public {
             stopping,
             ..
         } = &self.0.core;
+        if request.uri().path() == session::PATH && !stopping.is_set() {
+            return Ok(session::open(&self.0, request, caller, request_ids.next()));
+        }
         let mut record = Record {
             request_id: request_ids.next(),
             started: Instant::now(),

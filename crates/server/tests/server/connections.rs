@@ -193,6 +193,8 @@ async fn an_address_in_use_is_named() {
         operator_listen,
         operator_token: OperatorToken::from_random([1; 32]),
         rate_limits: true,
+        trusted_proxies: Vec::new(),
+        test_controls: false,
         limits: Limits::default(),
     };
     let any_port = "127.0.0.1:0".parse().unwrap();

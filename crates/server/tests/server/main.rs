@@ -15,6 +15,7 @@ mod log;
 mod operator;
 mod operator_refusals;
 mod peer;
+mod sessions;
 mod stopping;
 mod store_faults;
 mod stub_store;

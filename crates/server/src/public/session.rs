@@ -1,0 +1,501 @@
+//! Sessions: how a client program shows that its user is online (`docs/sessions.md`).
+//!
+//! A session is a WebSocket on the public listener, at [`PATH`]. The UserSig is in its first
+//! message and never in the URL, which proxies and logs like to keep. It is checked as that of a
+//! call is (wire §2, checks 8, 9, 11 and 12), but anyone may sign in, not only admins.
+//!
+//! The connection's own task serves it, so the session takes the connection's slot, and the server
+//! waits for it when it stops.
+
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use http_body_util::Full;
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE},
+    upgrade::{OnUpgrade, Upgraded},
+};
+use hyper_util::rt::TokioIo;
+use muster_accounts::{
+    App, OpError, SdkAppId, StoreError, UserId,
+    rules::import::{ImportEntry, ImportRequest},
+};
+use muster_wire::{
+    Call, Command, ErrorCode, Failure, account_import,
+    platform::Platform,
+    webhook::{Event, StateChange},
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Message, handshake,
+        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+use tracing::{error, info};
+
+use super::{Shared, gate::Refused, source};
+use crate::{
+    connections::Caller,
+    log_text::LogText,
+    presence::{Ended, Entered, Full as NoRoom},
+    request_id::RequestId,
+    stream::Exchange,
+    webhooks::Origin,
+};
+
+/// Where sessions are opened.
+pub(super) const PATH: &str = "/muster/v1/session";
+
+/// The largest message that a client may send: a sign-in with the largest UserSig fits well.
+const MESSAGE_LIMIT_BYTES: usize = 16 * 1024;
+
+/// How long a client that is told to go has to answer the close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a client is asked for a sign of life, at the least.
+const PING_PERIOD: Duration = Duration::from_secs(30);
+
+/// The codes of a sign-in that fails inside are those of this command's service.
+const LIKE: Command = Command::AccountImport;
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// The first message of a client. Not `Debug`: it holds the UserSig.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn<'a> {
+    sdkappid: u32,
+    #[serde(borrow)]
+    identifier: Cow<'a, str>,
+    #[serde(borrow)]
+    usersig: Cow<'a, str>,
+    #[serde(borrow)]
+    platform: Cow<'a, str>,
+}
+
+/// What a client is told, once.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Told<'a> {
+    /// It is online.
+    SignedIn {
+        session_id: String,
+        /// After how many seconds without a sign of life it is taken to be gone.
+        timeout_s: u64,
+    },
+    /// It is not, for this reason; the session is closed.
+    Refused { code: u32, message: &'a str },
+}
+
+/// Why a sign-in is refused.
+struct Refusal {
+    code: ErrorCode,
+    message: String,
+}
+
+impl From<Failure> for Refusal {
+    fn from(Failure { code, info, .. }: Failure) -> Self {
+        Self {
+            code,
+            message: info,
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        refused.failure.into()
+    }
+}
+
+/// A user who is online.
+struct SignedIn {
+    app: Arc<App>,
+    user_id: UserId,
+    platform: Platform,
+    entered: Entered,
+}
+
+/// One session, from its opening to its end.
+pub(super) struct Session {
+    shared: Arc<Shared>,
+    request_id: RequestId,
+    exchange: Arc<Exchange>,
+    source: IpAddr,
+}
+
+/// Answers a request at [`PATH`]. If it opens a WebSocket, the connection goes on as a session.
+pub(super) fn open(
+    shared: &Arc<Shared>,
+    mut request: Request<Incoming>,
+    caller: &Caller,
+    request_id: RequestId,
+) -> Response<Full<Bytes>> {
+    let Ok(mut response) = handshake::server::create_response_with_body(&request, Full::default)
+    else {
+        return no_handshake(request_id);
+    };
+    let session = Session {
+        shared: shared.clone(),
+        request_id,
+        exchange: caller.exchange.clone(),
+        source: source::source(caller.peer.ip(), request.headers(), &shared.trusted_proxies),
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    caller.takeover.set(session.run(upgrade));
+    response
+        .headers_mut()
+        .insert("x-request-id", request_id.header());
+    response
+}
+
+/// Says how to open a session to who did not.
+fn no_handshake(request_id: RequestId) -> Response<Full<Bytes>> {
+    const BODY: &str = r#"{"error":{"code":"upgrade_required","message":"A session is a WebSocket, version 13; its first message signs in."}}"#;
+    let mut response = Response::new(Full::from(BODY));
+    *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
+    // What else the request holds is not read.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    headers.insert("x-request-id", request_id.header());
+    response
+}
+
+impl Session {
+    async fn run(self, upgrade: OnUpgrade) {
+        // From here on times are kept here.
+        let _untimed = self.exchange.begin();
+        let Ok(upgraded) = upgrade.await else {
+            return;
+        };
+        // Sessions are many and say little: small buffers, and nothing is held back in them.
+        let config = WebSocketConfig::default()
+            .read_buffer_size(4096)
+            .write_buffer_size(0)
+            .max_write_buffer_size(2 * MESSAGE_LIMIT_BYTES)
+            .max_message_size(Some(MESSAGE_LIMIT_BYTES))
+            .max_frame_size(Some(MESSAGE_LIMIT_BYTES));
+        let io = TokioIo::new(upgraded);
+        let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+
+        let mut stopping = self.shared.core.stopping.clone();
+        let sign_in_timeout = Duration::from_secs(self.shared.limits.header_timeout_s);
+        let first = tokio::select! {
+            first = timeout(sign_in_timeout, first_text(&mut socket)) => first,
+            () = stopping.wait() => return close(&mut socket, CloseCode::Away, "server stops").await,
+        };
+        let text = match first {
+            Ok(Some(text)) => text,
+            Ok(None) => return,
+            Err(_) => {
+                return close(&mut socket, CloseCode::Policy, "no sign-in came in time").await;
+            }
+        };
+        let signed_in = self.sign_in(&text).await;
+        drop(text);
+        match signed_in {
+            Ok(signed_in) => self.stay(&mut socket, signed_in).await,
+            Err(Refusal { code, message }) => {
+                self.shared.core.metrics.sign_in(Some(code));
+                let code = code.get();
+                let request_id = self.request_id;
+                info!(target: "muster::session", %request_id, code, source = %self.source, "refused");
+                let message = &message;
+                // Whether it is heard does not matter: there is no session.
+                let _ = tell(&mut socket, &Told::Refused { code, message }).await;
+                close(&mut socket, CloseCode::Policy, "refused").await;
+            }
+        }
+    }
+
+    /// Judges the first message. The session is online when this succeeds.
+    async fn sign_in(&self, text: &str) -> Result<SignedIn, Refusal> {
+        let SignIn {
+            sdkappid,
+            identifier,
+            usersig,
+            platform,
+        } = serde_json::from_str(text).map_err(|_| not_a_sign_in())?;
+        let platform = Platform::parse(&platform).ok_or_else(no_such_platform)?;
+        let call = Call {
+            command: LIKE,
+            sdkappid: SdkAppId(sdkappid),
+            identifier,
+            usersig,
+        };
+        let Shared { core, gate, .. } = &*self.shared;
+        let now = core.clock.now();
+        let app = gate.enabled_app(&call, self.request_id).await?;
+        let mut token = gate.check_usersig(&app, &call, now)?;
+        let user_id = UserId::parse(&call.identifier)
+            .map_err(|error| Failure::bad_user_id(&call.identifier, error))?;
+        // Entered before the app, the kick mark and the account are looked at: if one of them
+        // changes after that, the session is found and ended.
+        let entered = core
+            .presence
+            .enter(app.sdkappid, user_id, platform, self.source, now)
+            .map_err(|NoRoom| no_room())?;
+        let app = gate.enabled_app(&call, self.request_id).await?;
+        gate.refuse_kicked(&mut token, &call, self.request_id)
+            .await?;
+        let deadline = Duration::from_secs(self.shared.limits.deadline_s);
+        timeout(deadline, self.find_or_import(&app, user_id))
+            .await
+            .unwrap_or_else(|_| Err(Failure::timed_out(LIKE)))?;
+        if !entered.confirm() {
+            return Err(Failure::usersig_kicked(&call.identifier).into());
+        }
+        Ok(SignedIn {
+            app,
+            user_id,
+            platform,
+            entered,
+        })
+    }
+
+    /// Makes sure that the user has an account.
+    async fn find_or_import(&self, app: &App, user_id: UserId) -> Result<(), Failure> {
+        let core = &self.shared.core;
+        let failed = |error: StoreError| {
+            let request_id = self.request_id;
+            error!(%request_id, %error, "the store failed at a sign-in");
+            Failure::internal(LIKE)
+        };
+        let found = core.store.check(app.sdkappid, &[user_id]).await;
+        if found.map_err(failed)?.first() == Some(&true) {
+            return Ok(());
+        }
+        if !app.settings.import_at_sign_in {
+            return Err(Failure::not_imported());
+        }
+        let entry = ImportEntry {
+            position: 0,
+            user_id,
+            nick: None,
+            face_url: None,
+        };
+        let request = ImportRequest::new(vec![entry]);
+        let imported = core.store.import(app.sdkappid, request, core.clock.now());
+        match imported.await {
+            Ok(_) => Ok(()),
+            Err(OpError::Refused(refusal)) => Err(account_import::refused(&refusal)),
+            Err(OpError::Store(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Keeps a session until one of the many ways in which it can end.
+    async fn stay(&self, socket: &mut Socket, signed_in: SignedIn) {
+        let SignedIn {
+            app,
+            user_id,
+            platform,
+            mut entered,
+        } = signed_in;
+        let core = &self.shared.core;
+        core.metrics.sign_in(None);
+        let session_id = entered.id();
+        let log = |what: &str| {
+            info!(
+                target: "muster::session",
+                request_id = %self.request_id,
+                session_id = %session_id,
+                sdkappid = app.sdkappid.0,
+                user_id = %LogText(user_id.as_str()),
+                platform = platform.name(),
+                source = %self.source,
+                "{what}"
+            );
+        };
+        log("signed in");
+        let tell_of = |change| {
+            let origin = Origin {
+                source: self.source,
+                platform: Some(platform),
+            };
+            let user_id = &user_id;
+            let event = Event::StateChange { user_id, change };
+            let now_ms = core.clock.now_ms();
+            core.webhooks.send(&app, user_id, &event, origin, now_ms);
+        };
+        tell_of(StateChange::Login(Vec::new()));
+
+        let timeout_s = self.shared.limits.session_timeout_s;
+        let told = Told::SignedIn {
+            session_id: session_id.to_string(),
+            timeout_s,
+        };
+        let over = match tell(socket, &told).await {
+            Ok(()) => self.wait(socket, &mut entered, timeout_s).await,
+            Err(_) => Over::LinkClosed,
+        };
+        // If it has been taken away in the meantime, that is the reason.
+        let over = match over {
+            Over::Ended(why) => Over::Ended(why),
+            over if entered.leave() => over,
+            _ => Over::Ended(entered.ended().await),
+        };
+        log(over.text());
+        match over {
+            Over::SignedOut => tell_of(StateChange::Logout),
+            Over::TimedOut => tell_of(StateChange::TimeOut),
+            // Whoever kicked or deleted the user has told so, once for all devices.
+            Over::Ended(Ended::Kicked | Ended::Deleted) => {}
+            Over::LinkClosed | Over::Stopping | Over::Ended(_) => tell_of(StateChange::LinkClose),
+        }
+        if let Some((code, reason)) = over.close() {
+            close(socket, code, reason).await;
+        }
+    }
+
+    async fn wait(&self, socket: &mut Socket, entered: &mut Entered, timeout_s: u64) -> Over {
+        let mut stopping = self.shared.core.stopping.clone();
+        let silence = Duration::from_secs(timeout_s);
+        let period = PING_PERIOD.min(silence / 4);
+        let mut gone_at = Instant::now() + silence;
+        let mut ping_at = Instant::now() + period;
+        loop {
+            tokio::select! {
+                why = entered.ended() => return Over::Ended(why),
+                () = stopping.wait() => return Over::Stopping,
+                message = socket.next() => match message {
+                    Some(Ok(Message::Close(frame))) => return Over::by_client(frame.as_ref()),
+                    // Whatever it is, it is a sign of life.
+                    Some(Ok(_)) => gone_at = Instant::now() + silence,
+                    Some(Err(_)) | None => return Over::LinkClosed,
+                },
+                () = sleep_until(gone_at) => return Over::TimedOut,
+                // Every WebSocket library answers a ping by itself.
+                () = sleep_until(ping_at) => {
+                    ping_at = Instant::now() + period;
+                    if socket.send(Message::Ping(Bytes::new())).await.is_err() {
+                        return Over::LinkClosed;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    /// The client said so.
+    SignedOut,
+    /// The connection broke, or the client left without a word.
+    LinkClosed,
+    /// No sign of life.
+    TimedOut,
+    /// The server stops.
+    Stopping,
+    /// Somebody ended it.
+    Ended(Ended),
+}
+
+impl Over {
+    /// A client that closes as it should has signed out; a browser whose page is left says another
+    /// thing.
+    fn by_client(frame: Option<&CloseFrame>) -> Self {
+        match frame.map(|frame| frame.code) {
+            None | Some(CloseCode::Normal | CloseCode::Status) => Self::SignedOut,
+            Some(_) => Self::LinkClosed,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed out",
+            Self::LinkClosed => "connection closed",
+            Self::TimedOut => "timed out",
+            Self::Stopping => "closed: the server stops",
+            Self::Ended(Ended::Kicked) => "kicked",
+            Self::Ended(Ended::Deleted) => "closed: the account was deleted",
+            Self::Ended(Ended::AppDisabled) => "closed: the app was disabled",
+            Self::Ended(Ended::Closed) => "closed by an operator",
+        }
+    }
+
+    /// What the client is told when it is closed (`docs/sessions.md`).
+    fn close(self) -> Option<(CloseCode, &'static str)> {
+        match self {
+            // The client's own close is answered by the library.
+            Self::SignedOut => Some((CloseCode::Normal, "")),
+            Self::LinkClosed => None,
+            Self::TimedOut => Some((CloseCode::Library(4008), "timed out")),
+            Self::Stopping => Some((CloseCode::Away, "server stops")),
+            Self::Ended(Ended::Kicked) => Some((CloseCode::Library(4001), "kicked")),
+            Self::Ended(Ended::Deleted) => Some((CloseCode::Library(4002), "account deleted")),
+            Self::Ended(Ended::AppDisabled) => Some((CloseCode::Library(4003), "app disabled")),
+            Self::Ended(Ended::Closed) => Some((CloseCode::Library(4004), "closed by operator")),
+        }
+    }
+}
+
+/// The first message, if it is text; pings may come before it.
+async fn first_text(socket: &mut Socket) -> Option<String> {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => return Some(text.as_str().to_owned()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            // Anything else is no text, and so no sign-in either.
+            Some(Ok(Message::Binary(_))) => return Some(String::new()),
+            _ => return None,
+        }
+    }
+}
+
+async fn tell(
+    socket: &mut Socket,
+    told: &Told<'_>,
+) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+    let text = serde_json::to_string(told).expect("it is made of strings and numbers");
+    socket.send(Message::text(text)).await
+}
+
+/// Closes in good form: the client has a little time to answer, so that it gets to read the reason.
+async fn close(socket: &mut Socket, code: CloseCode, reason: &'static str) {
+    let frame = CloseFrame {
+        code,
+        reason: reason.into(),
+    };
+    let closing = async {
+        if socket.close(Some(frame)).await.is_ok() {
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    };
+    // Who does not answer is left without.
+    let _ = timeout(CLOSE_TIMEOUT, closing).await;
+}
+
+fn not_a_sign_in() -> Refusal {
+    Refusal {
+        code: ErrorCode::BodyNotJson,
+        message:
+            "The first message must be a JSON object with sdkappid, a number, and identifier, \
+                  usersig and platform, each a string."
+                .to_owned(),
+    }
+}
+
+fn no_such_platform() -> Refusal {
+    let names = Platform::ALL.map(Platform::name).join(", ");
+    Refusal {
+        code: ErrorCode::BadParameter,
+        message: format!("platform must be one of {names}."),
+    }
+}
+
+fn no_room() -> Refusal {
+    Refusal {
+        code: ErrorCode::TooManyRequests,
+        message: "Every session is taken; try again later.".to_owned(),
+    }
+}
