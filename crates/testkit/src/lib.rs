@@ -12,6 +12,7 @@
 
 mod captured;
 pub mod http;
+pub mod session;
 
 use std::{
     fs::File,
@@ -330,12 +331,20 @@ pub fn sample_key() -> SecretKey {
     SecretKey::parse(SAMPLE_KEY).expect("the sample key is a key")
 }
 
+/// When [`usersig`] signs: 2023-11-14.
+const SIGNED_AT_S: u64 = 1_700_000_000;
+
 /// A UserSig of the app that `muster dev` makes, good for ten years from 2023-11-14.
 pub fn usersig(identifier: &str) -> String {
+    usersig_signed_at(identifier, SIGNED_AT_S)
+}
+
+/// A UserSig of the app that `muster dev` makes, signed at `time_s` for ten years.
+pub fn usersig_signed_at(identifier: &str, time_s: u64) -> String {
     let claims = Claims {
         identifier: identifier.to_owned(),
         sdkappid: u64::from(SDKAPPID),
-        time_s: 1_700_000_000,
+        time_s,
         expire_s: 315_360_000,
         userbuf: None,
     };

@@ -1,6 +1,11 @@
 //! What differs from app to app: keys, accounts, the cap (wire §5).
 
-use muster_testkit::usersig;
+use std::collections::BTreeSet;
+
+use muster_testkit::{
+    http::{Connection, request},
+    usersig,
+};
 
 use crate::{
     server::{query_of, serving, signed},
@@ -101,6 +106,75 @@ POST /v4/im_open_login_svc/account_import?Q
 {"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}
 "#,
         );
+    });
+}
+
+/// Wire §3.3 step 8: the cap is exact, however many imports want the last places at once.
+#[test]
+fn parallel_imports_stop_at_the_cap() {
+    const TRIAL: u32 = 1_400_000_004;
+    const IMPORTS: usize = 100;
+    const USERS: usize = 3;
+    serving(|server| {
+        let key = server.create_app(TRIAL, "trial");
+        let query = query_of(
+            TRIAL,
+            "administrator",
+            &signed(&key, TRIAL, "administrator"),
+        );
+        let target = format!("/v4/im_open_login_svc/multiaccount_import?{query}");
+        // Half of the users are wanted by two of the imports.
+        let bodies: Vec<_> = (0..IMPORTS)
+            .map(|i| {
+                let ids: Vec<_> = (0..USERS)
+                    .map(|n| format!(r#""user-{}""#, i * USERS / 2 + n))
+                    .collect();
+                format!(r#"{{"Accounts":[{}]}}"#, ids.join(","))
+            })
+            .collect();
+        let url = server.muster().accounts_url();
+        let start = std::sync::Barrier::new(IMPORTS);
+        let answers: Vec<String> = std::thread::scope(|scope| {
+            let imports: Vec<_> = bodies
+                .iter()
+                .map(|body| {
+                    scope.spawn(|| {
+                        let mut connection = Connection::open(url);
+                        start.wait();
+                        connection.send(request("POST", &target, &[], body.as_bytes()));
+                        connection.answer().text().to_owned()
+                    })
+                })
+                .collect();
+            imports
+                .into_iter()
+                .map(|import| import.join().unwrap())
+                .collect()
+        });
+        let (mut imported, mut refused) = (BTreeSet::new(), 0);
+        for (i, answer) in answers.iter().enumerate() {
+            if answer.contains(r#""ErrorCode":0"#) {
+                imported.extend((0..USERS).map(|n| i * USERS / 2 + n));
+            } else {
+                assert!(answer.contains(r#""ErrorCode":70398"#), "{answer}");
+                refused += 1;
+            }
+        }
+        // The last places went to single users, if three at a time left any.
+        for n in 1000..1000 + USERS {
+            let body = format!(r#"{{"Accounts":["user-{n}"]}}"#);
+            if server
+                .post(&target, body.as_bytes())
+                .contains(r#""ErrorCode":0"#)
+            {
+                imported.insert(n);
+            }
+        }
+        assert!(refused > 0);
+        assert_eq!(imported.len(), 100);
+        let path = format!("/muster/v1/apps/{TRIAL}");
+        // `administrator` does not count.
+        assert_eq!(server.operator("GET", &path, "")["accounts"], 101);
     });
 }
 

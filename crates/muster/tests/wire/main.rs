@@ -24,6 +24,7 @@ mod full_disk;
 mod imports;
 mod kicks;
 mod log;
+mod online_status;
 mod order;
 mod profiles;
 mod rates;

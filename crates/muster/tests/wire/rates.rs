@@ -52,6 +52,12 @@ fn over_the_limit() {
                     r#"{"ActionStatus":"FAIL","ErrorCode":60007,"ErrorInfo":"More than 100 calls per second to account_check for SDKAppID 1400000000."}"#,
                 ),
                 (
+                    "openim/querystate",
+                    200,
+                    r#"{"ActionStatus":"FAIL","ErrorCode":90001,"ErrorInfo":"Fail to Parse json data of body, Please check it"}"#,
+                    r#"{"ActionStatus":"FAIL","ErrorCode":60007,"ErrorInfo":"More than 200 calls per second to querystate for SDKAppID 1400000000."}"#,
+                ),
+                (
                     "profile/portrait_set",
                     200,
                     r#"{"ActionStatus":"FAIL","ErrorCode":40001,"ErrorInfo":"Err_Profile_Comm_Decode_Fail","ErrorDisplay":""}"#,

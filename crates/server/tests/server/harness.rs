@@ -24,6 +24,10 @@ pub(crate) const TOKEN: &str = "an-operator-token-for-tests";
 pub(crate) const IMPORT: &str = "/v4/im_open_login_svc/account_import";
 pub(crate) const IMPORT_MANY: &str = "/v4/im_open_login_svc/multiaccount_import";
 pub(crate) const CHECK: &str = "/v4/im_open_login_svc/account_check";
+pub(crate) const DELETE: &str = "/v4/im_open_login_svc/account_delete";
+pub(crate) const KICK: &str = "/v4/im_open_login_svc/kick";
+pub(crate) const STATUS: &str = "/v4/openim/query_online_status";
+pub(crate) const QUERYSTATE: &str = "/v4/openim/querystate";
 pub(crate) const SET: &str = "/v4/profile/portrait_set";
 pub(crate) const GET: &str = "/v4/profile/portrait_get";
 

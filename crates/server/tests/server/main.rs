@@ -8,9 +8,11 @@
 #![expect(clippy::float_cmp, reason = "the figures compared are counts")]
 
 mod bodies;
+mod codes;
 mod connections;
 mod gate;
 mod harness;
+mod limits;
 mod log;
 mod operator;
 mod operator_refusals;

@@ -16,13 +16,11 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    harness::{APP, IMPORT, KEY, NOW_S, Running, Setup, request, start, usersig},
+    harness::{
+        APP, DELETE, IMPORT, KEY, KICK, NOW_S, Running, STATUS, Setup, request, start, usersig,
+    },
     peer::{Peer, soon},
 };
-
-const KICK: &str = "/v4/im_open_login_svc/kick";
-const DELETE: &str = "/v4/im_open_login_svc/account_delete";
-const STATUS: &str = "/v4/openim/query_online_status";
 
 /// A client program with a WebSocket.
 pub(crate) struct Device(WebSocketStream<TcpStream>);

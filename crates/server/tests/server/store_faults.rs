@@ -4,13 +4,16 @@ use muster_server::Limits;
 use serde_json::json;
 
 use crate::{
-    harness::{ALICE, APP, CHECK, GET, IMPORT, IMPORT_MANY, Running, SET, Setup},
+    harness::{
+        ALICE, APP, CHECK, DELETE, GET, IMPORT, IMPORT_MANY, KICK, QUERYSTATE, Running, SET,
+        STATUS, Setup,
+    },
     log,
     stub_store::{Fault, StubStore},
 };
 
 /// Every command with a body that reaches the store.
-const CALLS: [(&str, &str); 6] = [
+const CALLS: [(&str, &str); 10] = [
     (IMPORT, ALICE),
     (IMPORT_MANY, r#"{"Accounts":["alice"]}"#),
     (CHECK, r#"{"CheckItem":[{"UserID":"alice"}]}"#),
@@ -27,6 +30,10 @@ const CALLS: [(&str, &str); 6] = [
         GET,
         r#"{"To_Account":["alice"],"TagList":["Tag_Profile_IM_Nick"]}"#,
     ),
+    (KICK, ALICE),
+    (DELETE, r#"{"DeleteItem":[{"UserID":"alice"}]}"#),
+    (STATUS, r#"{"To_Account":["alice"]}"#),
+    (QUERYSTATE, r#"{"To_Account":["alice"]}"#),
 ];
 
 async fn start(store: &std::sync::Arc<StubStore>, limits: Limits) -> Running {
@@ -39,20 +46,30 @@ async fn start(store: &std::sync::Arc<StubStore>, limits: Limits) -> Running {
     .await
 }
 
+/// The code of a path's service for a failure inside, or for one that took too long.
+fn code_inside(path: &str, timed_out: bool) -> u64 {
+    let service = path.split('/').nth(2);
+    match (service, timed_out) {
+        (Some("profile"), _) => 40006,
+        (Some("openim"), true) => 90992,
+        (Some("openim"), false) => 90994,
+        (_, true) => 70169,
+        (_, false) => 70500,
+    }
+}
+
 /// Every command fails with its service's code; only the batch import has a list (wire §3.3).
-async fn assert_fails(server: &Running, open_login: u64, profile: u64, text: &str) {
+async fn assert_fails(server: &Running, timed_out: bool) {
     for (path, body) in CALLS {
         let answer = server.call(path, body).await;
-        let code = if path.starts_with("/v4/profile") {
-            profile
-        } else {
-            open_login
-        };
+        let code = code_inside(path, timed_out);
         assert_eq!(answer.code(), code, "{path}");
         let json = answer.json();
-        if code == open_login {
-            assert_eq!(json["ErrorInfo"], text);
-        }
+        let text = match code {
+            70169 | 90992 => "Timed out inside the server, try again.",
+            _ => "Internal error, try again.",
+        };
+        assert_eq!(json["ErrorInfo"], text);
         let expected = (path == IMPORT_MANY).then(|| json!([]));
         assert_eq!(json.get("FailAccounts"), expected.as_ref(), "{path}");
     }
@@ -63,7 +80,7 @@ async fn a_failure_is_answered_and_its_cause_logged() {
     let store = StubStore::new();
     let server = start(&store, Limits::default()).await;
     store.set(Fault::Fails);
-    assert_fails(&server, 70500, 40006, "Internal error, try again.").await;
+    assert_fails(&server, false).await;
     let answer = server.call(IMPORT, ALICE).await;
     assert!(!answer.closes());
     let lines = log::lines_with(answer.header("x-request-id").unwrap());
@@ -80,12 +97,7 @@ async fn a_failure_at_the_gate_gives_no_list() {
     store.set(Fault::FailsAtOnce);
     for (path, body) in CALLS {
         let answer = server.call(path, body).await;
-        let code = if path.starts_with("/v4/profile") {
-            40006
-        } else {
-            70500
-        };
-        assert_eq!(answer.code(), code);
+        assert_eq!(answer.code(), code_inside(path, false));
         assert_eq!(answer.json().get("FailAccounts"), None);
     }
 }
@@ -95,7 +107,7 @@ async fn a_panic_ends_one_call_only() {
     let store = StubStore::new();
     let server = start(&store, Limits::default()).await;
     store.set(Fault::Panics);
-    assert_fails(&server, 70500, 40006, "Internal error, try again.").await;
+    assert_fails(&server, false).await;
     let answer = server.call(IMPORT, ALICE).await;
     let lines = log::lines_with(answer.header("x-request-id").unwrap());
     assert!(
@@ -125,13 +137,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
     )
     .await;
     store.set(Fault::Blocks);
-    assert_fails(
-        &server,
-        70169,
-        40006,
-        "Timed out inside the server, try again.",
-    )
-    .await;
+    assert_fails(&server, true).await;
     // To the byte, as the binary cannot be brought to it.
     for ((path, body), exact) in CALLS.into_iter().zip([
         r#"{"ActionStatus":"FAIL","ErrorCode":70169,"ErrorInfo":"Timed out inside the server, try again."}"#,
