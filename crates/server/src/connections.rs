@@ -31,6 +31,8 @@ use crate::{
     metrics::{ListenerName, Metrics},
     stopping::Stopping,
     stream::{Exchange, TimedStream},
+    tls::Handshakes,
+    transport::Transport,
 };
 
 /// The head of a request and hyper's read buffer with it. A request line of 32 KiB must be accepted
@@ -96,6 +98,8 @@ pub(crate) struct Connections<A> {
     pub(crate) listener: TcpListener,
     /// How many connections it has at a time.
     pub(crate) capacity: usize,
+    /// `None` where plain HTTP is spoken.
+    pub(crate) tls: Option<Arc<Handshakes>>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) answer: A,
@@ -151,6 +155,7 @@ impl<A: Answer> Connections<A> {
             };
             was_full = false;
             let connection = Connection {
+                tls: self.tls.clone(),
                 limits: self.limits.clone(),
                 answer: self.answer.clone(),
                 stopping: stopping.clone(),
@@ -190,6 +195,7 @@ impl Drop for Counted {
 }
 
 struct Connection<A> {
+    tls: Option<Arc<Handshakes>>,
     limits: Arc<Limits>,
     answer: A,
     stopping: Stopping,
@@ -208,6 +214,9 @@ impl<A: Answer> Connection<A> {
             takeover: Arc::default(),
         };
         let stream = TimedStream::new(stream, exchange, &self.limits);
+        let Some(stream) = self.transport(stream, peer).await else {
+            return;
+        };
         let service = service_fn(|request| {
             let answering = caller.exchange.begin();
             let answer = self.answer.answer(request, &caller);
@@ -241,6 +250,26 @@ impl<A: Answer> Connection<A> {
         }
         if let Some(takeover) = caller.takeover.take() {
             takeover.await;
+        }
+    }
+}
+
+impl<A> Connection<A> {
+    /// What HTTP is to be spoken over; `None` if it does not come to that.
+    async fn transport(&mut self, stream: TimedStream, peer: SocketAddr) -> Option<Transport> {
+        let Some(handshakes) = &self.tls else {
+            return Some(Transport::Plain(stream));
+        };
+        let shaken = tokio::select! {
+            shaken = handshakes.shake(stream) => shaken,
+            () = self.stopping.wait() => return None,
+        };
+        match shaken {
+            Ok(stream) => Some(Transport::Tls(Box::new(stream))),
+            Err(error) => {
+                debug!(%peer, %error, "the TLS handshake failed");
+                None
+            }
         }
     }
 }

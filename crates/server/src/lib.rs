@@ -7,6 +7,7 @@
 //!
 //! - [`server`]: [`bind`] takes both addresses, [`Server::run`] serves until it is told to stop.
 //! - `connections`, `stream`: accepting, HTTP/1 on a connection, how long anything may take.
+//! - `tls`, `transport`: certificates, and TLS below HTTP on the public listener.
 //! - `public`: the protocol, from a request's head to its answer. `public::gate` decides who may
 //!   call.
 //! - `operator`: the operator API, one file a subject.
@@ -32,9 +33,12 @@ pub mod server;
 mod settings;
 mod stopping;
 mod stream;
+mod tls;
+mod transport;
 mod webhooks;
 
 pub use clock::{Clock, ClockHand};
 pub use operator_token::{OperatorToken, OperatorTokenError};
 pub use server::{BindError, Server, Stopped, bind};
 pub use settings::{Limits, Settings};
+pub use tls::{Certificate, CertificateError, Tls};

@@ -41,6 +41,7 @@ pub(crate) struct Metrics {
     connections: Family<ListenerLabels, Gauge>,
     refused_connections: Family<ListenerLabels, Counter>,
     sign_ins: Family<CodeLabels, Counter>,
+    failed_handshakes: Counter,
     usersig_hits: Counter,
     usersig_misses: Counter,
 }
@@ -152,6 +153,7 @@ impl Metrics {
             connections: Family::default(),
             refused_connections: Family::default(),
             sign_ins: Family::default(),
+            failed_handshakes: Counter::default(),
             usersig_hits: Counter::default(),
             usersig_misses: Counter::default(),
         };
@@ -200,6 +202,11 @@ impl Metrics {
             "muster_sign_ins",
             "Sign-ins to a session, by code",
             self.sign_ins.clone(),
+        );
+        registry.register(
+            "muster_tls_handshakes_failed",
+            "Connections that ended before their TLS handshake did",
+            self.failed_handshakes.clone(),
         );
         registry.register(
             "muster_usersig_cache_hits",
@@ -262,6 +269,10 @@ impl Metrics {
         self.refused_connections
             .get_or_create(&ListenerLabels { listener })
             .inc();
+    }
+
+    pub(crate) fn failed_handshake(&self) {
+        self.failed_handshakes.inc();
     }
 
     /// Counts a UserSig, and whether it was known.

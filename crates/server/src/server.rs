@@ -17,6 +17,7 @@ use crate::{
     public::Public,
     request_id::RequestIds,
     stopping::{StopSwitch, Stopping},
+    tls::Handshakes,
     webhooks::Webhooks,
 };
 
@@ -100,6 +101,8 @@ pub async fn bind(
         presence,
         faults: Arc::default(),
     };
+    let handshakes = |tls| Arc::new(Handshakes::new(tls, &limits, metrics.clone()));
+    let tls = settings.tls.as_ref().map(handshakes);
     let operator = Operator::new(&settings, core.clone());
     let public = Public::new(&settings, core);
     Ok(Server {
@@ -107,6 +110,7 @@ pub async fn bind(
             name: ListenerName::Public,
             listener: public_listener,
             capacity: limits.max_connections,
+            tls,
             limits: limits.clone(),
             metrics: metrics.clone(),
             answer: public,
@@ -115,6 +119,7 @@ pub async fn bind(
             name: ListenerName::Operator,
             listener: operator_listener,
             capacity: limits.max_operator_connections,
+            tls: None,
             limits,
             metrics,
             answer: operator,

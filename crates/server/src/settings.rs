@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 
 use muster_accounts::IpNet;
 
-use crate::OperatorToken;
+use crate::{OperatorToken, Tls};
 
 /// Where to listen, and how much to allow.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where the account protocol is served. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// With which the account protocol is served over TLS; without, it is plain HTTP.
+    pub tls: Option<Tls>,
     /// Where the operator API and the metrics are served.
     pub operator_listen: SocketAddr,
     /// Opens the operator API.
@@ -37,7 +39,8 @@ pub struct Limits {
     /// Likewise for the operator API, apart so that an operator gets in when the protocol is
     /// flooded. 100.
     pub max_operator_connections: usize,
-    /// From the first byte of a request's head to its end. 10 s.
+    /// From the first byte of a request's head to its end; also for a TLS handshake, from the
+    /// connection's beginning. 10 s.
     pub header_timeout_s: u64,
     /// From the end of the head to the end of the body (wire §1.2). 10 s.
     pub body_timeout_s: u64,

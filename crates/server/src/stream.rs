@@ -21,7 +21,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
@@ -136,6 +136,28 @@ impl TimedStream {
             write_timer: Timer::new(),
             linger: None,
         }
+    }
+
+    /// The first byte, which stays to be read.
+    pub(crate) async fn first_byte(&self) -> io::Result<u8> {
+        let mut first = [0];
+        match self.stream.peek(&mut first).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(first[0]),
+        }
+    }
+
+    /// Gives a caller who may be busy sending a last answer.
+    pub(crate) async fn close_with(mut self, answer: &[u8]) -> io::Result<()> {
+        self.exchange.linger();
+        self.write_all(answer).await?;
+        self.shutdown().await
+    }
+
+    /// Begins the wait for a request again: what came so far, a TLS handshake, was none of it.
+    pub(crate) fn wait_anew(&mut self) {
+        self.head_begun = None;
+        self.read_timer.clear();
     }
 
     fn watch_write<T>(

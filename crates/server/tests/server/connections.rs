@@ -190,6 +190,7 @@ async fn an_address_in_use_is_named() {
     let server = harness::start().await;
     let settings = |listen, operator_listen| Settings {
         listen,
+        tls: None,
         operator_listen,
         operator_token: OperatorToken::from_random([1; 32]),
         rate_limits: true,

@@ -84,6 +84,7 @@ impl Setup {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = Settings {
             listen: any_port,
+            tls: None,
             operator_listen: any_port,
             operator_token: OperatorToken::new(TOKEN.to_owned()).unwrap(),
             rate_limits: self.rate_limits,
