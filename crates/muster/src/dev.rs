@@ -1,8 +1,8 @@
 //! `muster dev`: the stand-in. No configuration, an app ready, one command to see it work.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser as _};
 use muster_accounts::{AccountStore as _, App, Edition, NewApp, UnixSeconds};
 use muster_server::Clock;
@@ -10,7 +10,9 @@ use tracing::warn;
 
 use crate::{
     config::{self, File},
-    data_dir, run, sample,
+    data_dir,
+    dev_tls::LocalTls,
+    run, sample,
     settings_args::SettingsArgs,
 };
 
@@ -33,6 +35,11 @@ pub(crate) struct Dev {
     #[arg(long)]
     no_rate_limits: bool,
 
+    /// Speak HTTPS, with a certificate for this machine and for the names of the real service. Its
+    /// CA is made at the first such start and kept in the data directory.
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    tls: bool,
+
     #[command(flatten)]
     sample_key: run::SampleKeyArg,
 }
@@ -42,6 +49,7 @@ Examples:
   muster dev
   muster dev --listen 127.0.0.1:0 --operator-listen 127.0.0.1:0    for tests: any free ports
   muster dev --edition trial --data-dir /tmp/trial                 to meet the cap of 100 accounts
+  muster dev --tls                                                 to be called with https
   muster dev --no-rate-limits --log-level warn                     for load tests";
 
 /// An edition by name; the names complete in shells.
@@ -58,6 +66,7 @@ impl Dev {
             settings,
             edition,
             no_rate_limits,
+            tls,
             sample_key,
         } = self;
         let mut flags = settings.flags();
@@ -67,6 +76,14 @@ impl Dev {
             flags.push(("--no-rate-limits", config::setting("rate_limits", &false)));
         }
         let loaded = config::load(flags, std::env::vars_os(), &File::None)?;
+        if let Some(files) = &loaded.config.tls
+            && tls
+        {
+            bail!(
+                "--tls makes a certificate, and tls_cert names one ({}); leave one of them out",
+                files.cert_source
+            );
+        }
         if data_dir::is_new(&loaded.config.data_dir) {
             // Before anything is written: the app would be made with the key.
             run::refuse_public_key(&loaded.config, &sample_key, sample::SDKAPPID)?;
@@ -80,18 +97,32 @@ impl Dev {
             }
             let now = Clock::system().now();
             let (app, made) = app(opened, edition, &sample_key, now).await?;
-            Ok(run::Greeting {
-                title: "the stand-in for the account API of Tencent Cloud Live and Chat".to_owned(),
-                notes: vec![
-                    ("data", data(opened)),
-                    ("app", app_note(&app, made, edition)),
-                    ("secret key", key_note(&app)),
-                    ("rate limits", rate_note(opened).to_owned()),
-                    ("operator token", run::token_note(opened)),
-                ],
-                farewell: Some(Box::new(move |public_addr| {
-                    invitation(&app, public_addr, now)
-                })),
+            let mut notes = vec![
+                ("data", data(opened)),
+                ("app", app_note(&app, made, edition)),
+                ("secret key", key_note(&app)),
+                ("rate limits", rate_note(opened).to_owned()),
+                ("operator token", run::token_note(opened)),
+            ];
+            let data_dir = &opened.config.data_dir;
+            let local = tls.then(|| LocalTls::open(data_dir, now)).transpose()?;
+            notes.extend(local.as_ref().map(|local| ("local CA", local.note())));
+            let certificate = local.as_ref().map(|local| local.certificate.clone());
+            let scheme = run::scheme(tls || opened.config.tls.is_some());
+            let title = "the stand-in for the account API of Tencent Cloud Live and Chat";
+            Ok(run::Prepared {
+                greeting: run::Greeting {
+                    title: title.to_owned(),
+                    notes,
+                    farewell: Some(Box::new(move |public_addr| {
+                        let base = run::reachable(scheme, public_addr);
+                        let ca_path = local.as_ref().map(LocalTls::ca_path);
+                        let mut text = invitation(&app, &base, ca_path, now);
+                        text.extend(local.as_ref().map(|local| local.advice(&base)));
+                        text
+                    })),
+                },
+                certificate,
             })
         })
     }
@@ -154,8 +185,7 @@ fn key_note(app: &App) -> String {
     "its own, not the public sample key".to_owned()
 }
 
-fn invitation(app: &App, public_addr: SocketAddr, now: UnixSeconds) -> String {
-    let base = run::reachable(public_addr);
-    let curl = sample::curl(app, &base, now.0);
+fn invitation(app: &App, base: &str, ca_path: Option<&Path>, now: UnixSeconds) -> String {
+    let curl = sample::curl(app, base, ca_path, now.0);
     format!("Import two accounts, the second one twice; the last entry wins:\n\n{curl}\n")
 }

@@ -4,6 +4,7 @@
 //! both in order. One file per command:
 //!
 //! - [`dev`], [`serve`]: the server; what they share is in [`run`].
+//! - [`tls_files`], [`dev_tls`]: where the server's certificate comes from.
 //! - [`config_print`]: the settings that count ([`config`], [`settings_args`]).
 //! - [`app`]: apps, through the operator API of a running server.
 //! - [`usersig`]: signing and explaining tokens, offline.
@@ -23,6 +24,7 @@ mod config;
 mod config_print;
 mod data_dir;
 mod dev;
+mod dev_tls;
 mod log;
 mod open_files;
 mod out;
@@ -32,6 +34,7 @@ mod secret_key_args;
 mod serve;
 mod settings_args;
 mod signals;
+mod tls_files;
 mod usersig;
 
 use std::{

@@ -10,14 +10,15 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use muster_accounts::{AccountStore as _, SdkAppId};
-use muster_server::{BindError, Clock, Server, Settings, bind};
+use muster_server::{BindError, Certificate, Clock, Server, Settings, Tls, bind};
 use muster_store_local::LocalStore;
 use tracing::{error, info, warn};
 
 use crate::{
     config::{Config, Loaded, Source},
     data_dir, log, open_files, out, sample,
-    signals::StopSignals,
+    signals::{ReloadSignal, StopSignals},
+    tls_files::{Look, TlsFiles},
 };
 
 /// The store stopped by itself; a supervisor is to start muster again.
@@ -49,23 +50,33 @@ pub(crate) struct Greeting {
     pub(crate) farewell: Option<Box<dyn FnOnce(SocketAddr) -> String>>,
 }
 
+/// What a command adds to a server.
+pub(crate) struct Prepared {
+    pub(crate) greeting: Greeting,
+    /// In place of one that the settings name.
+    pub(crate) certificate: Option<Certificate>,
+}
+
 /// Opens the store, lets the command `prepare` it and say something, and serves until told to stop.
 pub(crate) fn run(
     loaded: Loaded,
     sample_key: &SampleKeyArg,
-    prepare: impl AsyncFnOnce(&Opened) -> anyhow::Result<Greeting>,
+    prepare: impl AsyncFnOnce(&Opened) -> anyhow::Result<Prepared>,
 ) -> anyhow::Result<ExitCode> {
     log::start(&loaded.config.log);
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    // First, for what is wrong with it shows at once, while opening a large store takes its time.
+    let files = loaded.config.tls.as_ref();
+    let certificate = files.map(TlsFiles::read).transpose()?;
     let opened = open(loaded.config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the server")?;
     let done = runtime.block_on(async {
-        let served = serve(&opened, sample_key, prepare).await;
+        let served = serve(&opened, sample_key, certificate, prepare).await;
         end(&opened, served).await
     });
     // Nothing is left to wait for: the store is closed, and what was cut off is cut off.
@@ -95,13 +106,19 @@ fn open(config: Config) -> anyhow::Result<Opened> {
 async fn serve(
     opened: &Opened,
     sample_key: &SampleKeyArg,
-    prepare: impl AsyncFnOnce(&Opened) -> anyhow::Result<Greeting>,
+    from_files: Option<(Certificate, Look)>,
+    prepare: impl AsyncFnOnce(&Opened) -> anyhow::Result<Prepared>,
 ) -> anyhow::Result<()> {
     let signals = StopSignals::listen()?;
-    let greeting = prepare(opened).await?;
+    let prepared = prepare(opened).await?;
     refuse_public_keys(opened, sample_key).await?;
-    let server = bind_server(opened).await?;
-    greet(greeting, &server)?;
+    let tls = match prepared.certificate {
+        Some(certificate) => Some(Tls::new(certificate)),
+        None => tls_from_files(&opened.config, from_files)?,
+    };
+    let scheme = scheme(tls.is_some());
+    let server = bind_server(opened, tls).await?;
+    greet(prepared.greeting, scheme, &server)?;
     let stop = async {
         tokio::select! {
             _ = signals.watch() => {}
@@ -111,6 +128,26 @@ async fn serve(
     };
     server.run(stop).await;
     Ok(())
+}
+
+/// Shows the certificate that was read, and from now on whatever its files hold.
+fn tls_from_files(
+    config: &Config,
+    read: Option<(Certificate, Look)>,
+) -> anyhow::Result<Option<Tls>> {
+    let (Some(files), Some((certificate, look))) = (&config.tls, read) else {
+        return Ok(None);
+    };
+    info!(
+        tls_cert = %files.cert.display(),
+        ends = %certificate.ends(),
+        "the account API speaks TLS"
+    );
+    files.warn_of_open_key();
+    let tls = Tls::new(certificate);
+    let reload = ReloadSignal::listen()?;
+    tokio::spawn(files.clone().keep_shown(tls.clone(), look, reload));
+    Ok(Some(tls))
 }
 
 /// Closes the store whatever came before, and decides the exit code.
@@ -160,7 +197,7 @@ pub(crate) fn refuse_public_key(
     )
 }
 
-async fn bind_server(opened: &Opened) -> anyhow::Result<Server> {
+async fn bind_server(opened: &Opened, tls: Option<Tls>) -> anyhow::Result<Server> {
     let config = &opened.config;
     let operator_token = match &config.operator_token {
         Some(token) => token.clone(),
@@ -171,6 +208,7 @@ async fn bind_server(opened: &Opened) -> anyhow::Result<Server> {
         open_files::fit_connections(limits.max_connections, limits.max_operator_connections);
     let settings = Settings {
         listen: config.listen,
+        tls,
         operator_listen: config.operator_listen,
         operator_token,
         rate_limits: config.rate_limits,
@@ -210,11 +248,14 @@ async fn bind_server(opened: &Opened) -> anyhow::Result<Server> {
 
 /// The lines that people read and that scripts wait for: both addresses as bound, and at the end
 /// `muster is ready`.
-fn greet(greeting: Greeting, server: &Server) -> anyhow::Result<()> {
+fn greet(greeting: Greeting, scheme: &str, server: &Server) -> anyhow::Result<()> {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("muster {version}, {}\n\n", greeting.title);
     let addresses = [
-        ("accounts API", format!("http://{}", server.public_addr())),
+        (
+            "accounts API",
+            format!("{scheme}://{}", server.public_addr()),
+        ),
         ("operator API", format!("http://{}", server.operator_addr())),
     ];
     for (name, note) in addresses.into_iter().chain(greeting.notes) {
@@ -237,13 +278,18 @@ pub(crate) fn token_note(opened: &Opened) -> String {
     }
 }
 
+/// How URLs of the account API begin.
+pub(crate) fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
+}
+
 /// The URL under which this machine reaches a listener: "all addresses" is none to connect to.
-pub(crate) fn reachable(mut address: SocketAddr) -> String {
+pub(crate) fn reachable(scheme: &str, mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
             SocketAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
         });
     }
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }

@@ -1,8 +1,12 @@
 //! What everyone knows: the public sample key of the UserSig libraries, and the sample of the page
 //! that documents the batch import. `muster dev` is made of it, and nothing else may be.
 
+use std::path::Path;
+
 use muster_accounts::{App, SdkAppId};
 use muster_usersig::{Claims, SecretKey, sign};
+
+use crate::out::shell_quoted;
 
 /// The app that `muster dev` makes.
 pub(crate) const SDKAPPID: SdkAppId = SdkAppId(1_400_000_000);
@@ -30,8 +34,9 @@ const IMPORT: &str = r#"{"AccountList": [
   {"UserID": "UserID_002", "Nick": "Nick_001", "FaceUrl": "http://www.qq.com"}
 ]}"#;
 
-/// A command line that imports the sample, signed with the app's own key.
-pub(crate) fn curl(app: &App, base: &str, now_s: u64) -> String {
+/// A command line that imports the sample, signed with the app's own key. It trusts the CA at
+/// `ca_path`, if there is one, and no other.
+pub(crate) fn curl(app: &App, base: &str, ca_path: Option<&Path>, now_s: u64) -> String {
     let claims = Claims {
         identifier: "administrator".to_owned(),
         sdkappid: app.sdkappid.0.into(),
@@ -42,8 +47,11 @@ pub(crate) fn curl(app: &App, base: &str, now_s: u64) -> String {
     let key = app.signing_key();
     let usersig = sign(key, &claims);
     let sdkappid = app.sdkappid;
+    let trust = ca_path.map_or_else(String::new, |path| {
+        format!(" --cacert {}", shell_quoted(&path.to_string_lossy()))
+    });
     format!(
-        "curl -sS -d '{IMPORT}' '{base}/v4/im_open_login_svc/multiaccount_import\
+        "curl -sS{trust} -d '{IMPORT}' '{base}/v4/im_open_login_svc/multiaccount_import\
          ?sdkappid={sdkappid}&identifier=administrator&usersig={usersig}\
          &random=99999999&contenttype=json'\n"
     )

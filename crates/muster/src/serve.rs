@@ -14,7 +14,8 @@ use crate::{
 ///
 /// Settings come from flags, over variables of the environment (MUSTER_LISTEN, …), over the
 /// configuration file, over defaults; `muster config print` shows the result. SIGTERM and SIGINT
-/// stop it in order: calls in progress are answered, and everything accepted is on the disk.
+/// stop it in order: calls in progress are answered, and everything accepted is on the disk. With
+/// --tls-cert, SIGHUP reads the certificate again, as does a change of the files.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Serve {
@@ -30,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   muster serve --config /etc/muster/muster.toml
   muster serve --listen 10.0.0.5:7080 --data-dir /var/lib/muster
+  muster serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem
   MUSTER_LOG_FORMAT=json muster serve --set limits.max_connections=50000
   muster serve --set rate_limits=false";
 
@@ -42,10 +44,13 @@ impl Serve {
                 0 => "none yet; `muster app create --sdkappid N` makes one".to_owned(),
                 apps => apps.to_string(),
             };
-            Ok(run::Greeting {
-                title: format!("serving {}", opened.config.data_dir.display()),
-                notes: vec![("apps", apps), ("operator token", run::token_note(opened))],
-                farewell: None,
+            Ok(run::Prepared {
+                greeting: run::Greeting {
+                    title: format!("serving {}", opened.config.data_dir.display()),
+                    notes: vec![("apps", apps), ("operator token", run::token_note(opened))],
+                    farewell: None,
+                },
+                certificate: None,
             })
         })
     }

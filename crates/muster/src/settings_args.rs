@@ -15,6 +15,14 @@ pub(crate) struct SettingsArgs {
     #[arg(long, value_name = "ADDRESS", value_parser = config::parse_address)]
     listen: Option<SocketAddr>,
 
+    /// Serve the account API over TLS: the file of the certificate, in PEM form.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    tls_cert: Option<String>,
+
+    /// The file of the certificate's private key, in PEM form.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    tls_key: Option<String>,
+
     /// Where to serve the operator API, health and metrics [default: 127.0.0.1:7081].
     #[arg(long, value_name = "ADDRESS", value_parser = config::parse_address)]
     operator_listen: Option<SocketAddr>,
@@ -60,6 +68,8 @@ impl SettingsArgs {
             "listen",
             self.listen.map(|address| address.to_string()),
         );
+        put("--tls-cert", "tls_cert", self.tls_cert);
+        put("--tls-key", "tls_key", self.tls_key);
         let operator_listen = self.operator_listen.map(|address| address.to_string());
         put("--operator-listen", "operator_listen", operator_listen);
         put("--data-dir", "data_dir", self.data_dir);

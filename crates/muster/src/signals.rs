@@ -1,6 +1,6 @@
-//! SIGTERM and SIGINT: the first stops in order, the second at once.
+//! SIGTERM and SIGINT: the first stops in order, the second at once. SIGHUP: read files again.
 
-use std::process;
+use std::{future, process};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -47,6 +47,23 @@ impl StopSignals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// SIGHUP. From its making on it no longer ends the process.
+pub(crate) struct ReloadSignal(Signal);
+
+impl ReloadSignal {
+    pub(crate) fn listen() -> anyhow::Result<ReloadSignal> {
+        let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+        Ok(ReloadSignal(hangup))
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn told(&mut self) {
+        if self.0.recv().await.is_none() {
+            future::pending().await
         }
     }
 }

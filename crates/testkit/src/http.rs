@@ -2,15 +2,15 @@
 //! exactly what comes back.
 
 use std::{
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
 };
 
 use crate::PATIENCE;
 
 /// One connection to a server.
-pub struct Connection {
-    stream: BufReader<TcpStream>,
+pub struct Connection<S = TcpStream> {
+    stream: BufReader<S>,
 }
 
 /// An answer as it came.
@@ -69,6 +69,21 @@ impl Connection {
         }
     }
 
+    /// Closes the direction to the server; answers can still come.
+    pub fn finish_sending(&mut self) {
+        // The server may have closed the connection already.
+        let _ = self.stream.get_ref().shutdown(Shutdown::Write);
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// Takes a stream that someone else has opened, such as one of TLS.
+    pub fn over(stream: S) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
     /// Sends these bytes.
     ///
     /// # Panics
@@ -81,13 +96,9 @@ impl Connection {
 
     /// Sends these bytes, to a server that may have closed the connection.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.get_mut().write_all(bytes.as_ref())
-    }
-
-    /// Closes the direction to the server; answers can still come.
-    pub fn finish_sending(&mut self) {
-        // The server may have closed the connection already.
-        let _ = self.stream.get_ref().shutdown(Shutdown::Write);
+        let stream = self.stream.get_mut();
+        stream.write_all(bytes.as_ref())?;
+        stream.flush()
     }
 
     /// Waits for the next answer.

@@ -35,7 +35,7 @@ pub const SDKAPPID: u32 = 1_400_000_000;
 pub const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
 
 /// How long anything may take before a test gives up on it. Generous: no test waits for it.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A muster to be started, on ports that are free.
 pub struct Launch {
@@ -204,7 +204,7 @@ pub struct Muster {
 }
 
 impl Muster {
-    /// Where the account API is, as in `http://127.0.0.1:40001`.
+    /// Where the account API is, as in `http://127.0.0.1:40001`; `https` if it speaks TLS.
     pub fn accounts_url(&self) -> &str {
         &self.accounts_url
     }

@@ -63,7 +63,7 @@ impl ConnectionArgs {
         let url = self
             .operator_url
             .filter(|url| !url.is_empty())
-            .unwrap_or_else(|| run::reachable(config.operator_listen));
+            .unwrap_or_else(|| run::reachable("http", config.operator_listen));
         let api = Operator::new(&url, token.as_str()).context("--operator-url")?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -20,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::layers::{Layers, MASK, SECRET, variable};
 pub(crate) use self::layers::{Setting, Source};
+use crate::tls_files::TlsFiles;
 
 /// Read if `--config` names no other file, and if it is there.
 const DEFAULT_FILE: &str = "muster.toml";
@@ -33,6 +34,7 @@ const DAY_S: i64 = 86_400;
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) operator_listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
     pub(crate) operator_token: Option<OperatorToken>,
@@ -184,6 +186,7 @@ fn judge(layers: &Layers) -> anyhow::Result<Config> {
     let source = |key| layers.source(key).clone();
     Ok(Config {
         listen: address(layers, "listen")?,
+        tls: tls_files(layers)?,
         operator_listen: address(layers, "operator_listen")?,
         data_dir: judged(layers, "data_dir", |text| {
             ensure!(!text.is_empty(), "name a directory");
@@ -229,6 +232,22 @@ fn address(layers: &Layers, key: &str) -> anyhow::Result<SocketAddr> {
 pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     let parsed = text.parse();
     parsed.map_err(|_| "write an IP address and a port, as in 127.0.0.1:7080")
+}
+
+fn tls_files(layers: &Layers) -> anyhow::Result<Option<TlsFiles>> {
+    let [(cert, cert_source), (key, key_source)] =
+        ["tls_cert", "tls_key"].map(|key| (layers.text(key), layers.source(key)));
+    match (cert, key) {
+        ("", "") => Ok(None),
+        (_, "") => bail!("{cert_source}: tls_cert is set and tls_key is not; set both or none"),
+        ("", _) => bail!("{key_source}: tls_key is set and tls_cert is not; set both or none"),
+        (cert, key) => Ok(Some(TlsFiles {
+            cert: cert.into(),
+            cert_source: cert_source.clone(),
+            key: key.into(),
+            key_source: key_source.clone(),
+        })),
+    }
 }
 
 /// Addresses and networks, separated by commas.
