@@ -6,9 +6,12 @@ use super::{layers::DEFAULTS, *};
 fn values(key: &str) -> [String; 3] {
     let texts = match key {
         "listen" | "operator_listen" => ["127.0.0.2:1", "127.0.0.3:1", "[::1]:1"],
+        "tls_cert" | "tls_key" => ["file.pem", "environment.pem", "flag.pem"],
         "data_dir" => ["./file", "./environment", "./flag"],
         "operator_token" => ["file-file-file-file", "env-env-env-env-env", ""],
+        "trusted_proxies" => ["10.0.0.0/8", "127.0.0.1, ::1", "192.168.0.1"],
         "rate_limits" => ["false", "true", "false"],
+        "test_controls" => ["true", "false", "true"],
         "log.format" => ["json", "text", "json"],
         "log.level" => ["warn", "error", "debug,muster_server=trace"],
         number if number.starts_with("limits.") => ["21", "22", "23"],
@@ -69,6 +72,12 @@ fn flag_over_environment_over_file_over_default_for_every_setting() {
         let name = variable(&key);
         let pairs = [(name.as_str(), in_environment.as_str())];
         let flag = || vec![("--set", setting(&key, &in_flag))];
+        // One without the other is refused.
+        let other_of_pair = match key.as_str() {
+            "tls_cert" => Some("tls_key"),
+            "tls_key" => Some("tls_cert"),
+            _ => None,
+        };
         let default = Layers::defaults().find(&key).unwrap().to_string();
         for (flags, pairs, file, expected, from) in [
             (
@@ -94,6 +103,10 @@ fn flag_over_environment_over_file_over_default_for_every_setting() {
             ),
             (flag(), &pairs[..], &file, in_flag.as_str(), Some("--set")),
         ] {
+            let mut flags = flags;
+            let is_set = from.is_some();
+            let other = other_of_pair.filter(|_| is_set);
+            flags.extend(other.map(|other| ("--set", setting(other, &"other.pem"))));
             let loaded = load(flags, environment(pairs), file).unwrap();
             let shown = match (key.as_str(), expected) {
                 ("operator_token", text) if !text.is_empty() => "***",
@@ -161,7 +174,8 @@ fn a_wrong_file_is_named_with_line_and_key() {
         (
             "\n\nlisten_on = \"a\"\n",
             "DIR/my.toml:3: listen_on is no setting of muster; at the top it has listen, \
-             operator_listen, data_dir, operator_token, rate_limits, log, limits",
+             tls_cert, tls_key, operator_listen, data_dir, operator_token, rate_limits, \
+             trusted_proxies, test_controls, log, limits",
         ),
         (
             "[log]\nlevle = \"info\"\n",
@@ -199,6 +213,14 @@ fn a_wrong_file_is_named_with_line_and_key() {
         (
             "log.level = \"inof\"",
             "DIR/my.toml:1: log.level: \"inof\" is no log level",
+        ),
+        (
+            "tls_cert = \"a.pem\"",
+            "DIR/my.toml:1: tls_cert is set and tls_key is not; set both or none",
+        ),
+        (
+            "\ntls_key = \"a.key\"",
+            "DIR/my.toml:2: tls_key is set and tls_cert is not; set both or none",
         ),
         (
             "data_dir = \"\"",
