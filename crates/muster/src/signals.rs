@@ -63,7 +63,7 @@ impl ReloadSignal {
     /// Waits for the next one.
     pub(crate) async fn told(&mut self) {
         if self.0.recv().await.is_none() {
-            future::pending().await
+            future::pending::<()>().await;
         }
     }
 }

@@ -154,9 +154,10 @@ impl TimedStream {
         self.shutdown().await
     }
 
-    /// Begins the wait for a request again: what came so far, a TLS handshake, was none of it.
-    pub(crate) fn wait_anew(&mut self) {
-        self.head_begun = None;
+    /// Begins the wait for a request again: what came so far was a TLS handshake, and, if `head_begun`,
+    /// the first bytes of a head after it.
+    pub(crate) fn wait_anew(&mut self, head_begun: bool) {
+        self.head_begun = self.exchange.waiting().filter(|_| head_begun);
         self.read_timer.clear();
     }
 

@@ -237,7 +237,11 @@ impl Handshakes {
             return Err(HandshakeError::PlainHttp);
         }
         let mut stream = self.acceptor.accept(stream).await?;
-        stream.get_mut().0.wait_anew();
+        let (timed, session) = stream.get_mut();
+        // What comes with the end of the handshake may be the beginning of a head. An error here
+        // comes again with the first read.
+        let state = session.process_new_packets();
+        timed.wait_anew(state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0));
         Ok(stream)
     }
 }
