@@ -114,18 +114,18 @@ impl LocalTls {
             "Clients trust it once they know the local CA. It can vouch for this machine and for the
 names of Tencent's account API only, so that to trust it is no great risk:
 
-  curl           --cacert {ca}
-  Python         REQUESTS_CA_BUNDLE={ca}
-  Node           NODE_EXTRA_CA_CERTS={ca}
-  Go, OpenSSL    SSL_CERT_FILE={ca}
-  all of Debian  sudo cp {ca} /usr/local/share/ca-certificates/muster-dev.crt
-                 sudo update-ca-certificates
+  curl             --cacert {ca}
+  Python requests  REQUESTS_CA_BUNDLE={ca}
+  Node             NODE_EXTRA_CA_CERTS={ca}
+  Go, OpenSSL      SSL_CERT_FILE={ca}
+  all of Debian    sudo cp {ca} /usr/local/share/ca-certificates/muster-dev.crt
+                   sudo update-ca-certificates
 
 Clients that insist on https://console.tim.qq.com come here by one of these:
 
-  curl           --connect-to ::{here}
-  HTTPS_PROXY    a proxy that leads CONNECT console.tim.qq.com:443 to {here}
-  /etc/hosts     the line below, and `muster dev --tls --listen 127.0.0.1:443` (which may need root)
+  curl             --connect-to ::{here}
+  HTTPS_PROXY      a proxy that leads CONNECT console.tim.qq.com:443 to {here}
+  /etc/hosts       the line below, and `muster dev --tls --listen 127.0.0.1:443` (which may need root)
 
 127.0.0.1 {}
 
