@@ -1,6 +1,7 @@
 //! Every call against a socket: what goes out is read from the bytes, what comes back is canned.
 #![expect(clippy::unwrap_used, reason = "tests, and their tools")]
 
+mod operator;
 mod wire_tap;
 
 use std::time::Duration;
@@ -8,10 +9,9 @@ use std::time::Duration;
 use muster_client::{
     AccountStatus, CallError, CheckedAccount, Client, ImportEntry, Options, ProfileValue,
     SecretKey, SetupError, TransportError,
-    operator::{NewApp, Operator, OperatorError},
 };
 use muster_usersig::{Expected, verify};
-use serde_json::{Value, json};
+use serde_json::json;
 use wire_tap::{WireTap, status_200};
 
 const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
@@ -260,96 +260,4 @@ async fn https_is_set_up_with_the_roots_of_the_machine() {
         Ok(_) | Err(SetupError::Tls(_)) => {}
         Err(other) => panic!("{other:?}"),
     }
-}
-
-const APP: &str = r#"{"sdkappid":1400000001,"edition":"developer","admins":["administrator"],
-    "keys":1,"accounts":1,"created_at":"2026-02-20T08:00:00Z","secret_key":"k3y"}"#;
-
-#[tokio::test]
-async fn operator_calls() {
-    let tap = WireTap::answering(&status_200(APP)).await;
-    let operator = Operator::new(&tap.base, "t0ken").unwrap();
-    let new = NewApp {
-        sdkappid: 1_400_000_001,
-        edition: Some("developer"),
-        secret_key: None,
-    };
-    let app = operator.create_app(&new).await.unwrap();
-    assert_eq!(app.secret_key, Some(SecretKey::parse("k3y").unwrap()));
-    assert!(!format!("{app:?} {operator:?}").contains("k3y"));
-    let sent = tap.request().await;
-    assert_eq!(
-        (sent.method.as_str(), sent.path.as_str()),
-        ("POST", "/muster/v1/apps")
-    );
-    assert_eq!(sent.header("authorization"), "Bearer t0ken");
-    assert_eq!(
-        sent.json(),
-        json!({"sdkappid": 1_400_000_001, "edition": "developer"})
-    );
-
-    let tap = WireTap::answering(&status_200(APP)).await;
-    let operator = Operator::new(&tap.base, "t0ken").unwrap();
-    operator.add_admin(1_400_000_001, "a b/ü%?#").await.unwrap();
-    let sent = tap.request().await;
-    assert_eq!(sent.method, "PUT");
-    assert_eq!(
-        sent.path,
-        "/muster/v1/apps/1400000001/admins/a%20b%2F%C3%BC%25%3F%23"
-    );
-    assert_eq!(sent.body, "");
-    for user_id in ["", ".", ".."] {
-        let error = operator.remove_admin(1, user_id).await.unwrap_err();
-        assert!(
-            matches!(error, OperatorError::NotInAPath { .. }),
-            "{user_id:?}"
-        );
-    }
-
-    let page = r#"{"accounts":[{"internal_id":"144115188075855873","user_id":"alice","nick":"",
-        "face_url":"","imported_at":"x","changed_at":"x"}],"next_after":"144115188075855873"}"#;
-    let tap = WireTap::answering(&status_200(page)).await;
-    let operator = Operator::new(&tap.base, "t0ken").unwrap();
-    let page = operator.accounts(1, Some("7"), 1).await.unwrap();
-    assert_eq!(page.accounts[0].user_id, "alice");
-    assert_eq!(page.next_after.as_deref(), Some("144115188075855873"));
-    let sent = tap.request().await;
-    assert_eq!(sent.path, "/muster/v1/apps/1/accounts");
-    assert_eq!(
-        (sent.parameter("limit"), sent.parameter("after")),
-        ("1", "7")
-    );
-}
-
-#[tokio::test]
-async fn operator_refusals() {
-    let not_found = r#"{"error":{"code":"app_not_found","message":"There is no app 9."}}"#;
-    let length = not_found.len();
-    let answer = format!("HTTP/1.1 404 Not Found\r\nContent-Length: {length}\r\n\r\n{not_found}");
-    let tap = WireTap::answering(&answer).await;
-    let error = Operator::new(&tap.base, "t0ken")
-        .unwrap()
-        .app(9)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "There is no app 9. (HTTP status 404, app_not_found)"
-    );
-
-    // The other listener answers every call with 200.
-    let fail = r#"{"ActionStatus":"FAIL","ErrorCode":60002,"ErrorInfo":"HTTP parse Error"}"#;
-    let tap = WireTap::answering(&status_200(fail)).await;
-    let error = Operator::new(&tap.base, "t0ken")
-        .unwrap()
-        .apps()
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, OperatorError::NotAnAnswer { status: 200, .. }),
-        "{error:?}"
-    );
-
-    assert!(Operator::new(&tap.base, "t0\nken").is_err());
-    let _: Value = tap.request().await.body.parse().unwrap_or(Value::Null);
 }

@@ -2,17 +2,17 @@
 
 mod connection;
 mod create;
+mod set;
+mod shown;
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use muster_accounts::UserId;
-use muster_client::{
-    SecretKey,
-    operator::{self, Operator},
-};
+use muster_client::{SecretKey, operator::Operator};
 
+use self::shown::{list, shown};
 use crate::{out, sample, secret_key_args::SecretKeyArgs};
 
 /// Make, show and change the apps of a running server.
@@ -38,6 +38,7 @@ const EXAMPLES: &str = "\
 Examples:
   muster app create --sdkappid 1400000001
   muster app list --json
+  muster app set 1400000001 --edition pro --deletion on
   muster app admin add 1400000001 alice
   muster app list --operator-url http://10.0.0.5:7081 --operator-token-file token";
 
@@ -57,6 +58,7 @@ enum Command {
     /// Show one app.
     #[command(after_help = "Examples:\n  muster app show 1400000001")]
     Show(AppNumber),
+    Set(Box<set::Set>),
     RotateKey(RotateKey),
     /// Give or take the right to call the account API.
     #[command(subcommand, arg_required_else_help = true, after_help = ADMIN_EXAMPLES)]
@@ -70,18 +72,24 @@ struct AppNumber {
     sdkappid: u32,
 }
 
-/// Give an app another secret key. What was signed with the one before is refused from then on.
+/// Give an app another secret key. What was signed with the one before is refused from then on,
+/// unless --grace gives it time.
 ///
 /// Without a key of yours the server makes one, and it is shown this once.
 #[derive(Args)]
 #[command(after_help = "Examples:
   muster app rotate-key 1400000001
+  muster app rotate-key 1400000001 --grace 86400
   muster app rotate-key 1400000001 --secret-key-file new.key")]
 struct RotateKey {
     #[command(flatten)]
     app: AppNumber,
     #[command(flatten)]
     secret_key: SecretKeyArgs,
+    /// How long what was signed with the keys before is still taken: up to 31536000, 365 days.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=31_536_000))]
+    grace: u64,
 }
 
 #[derive(Subcommand)]
@@ -128,12 +136,15 @@ impl App {
                 let app = operator.call(async |api| api.app(sdkappid).await)?;
                 (String::new(), app)
             }
+            Command::Set(set) => set.run(&operator)?,
             Command::RotateKey(rotate) => {
                 let key = rotate.secret_key.flags()?;
                 warn_of_public_key(key.as_ref());
                 let sdkappid = rotate.app.sdkappid;
-                let app =
-                    operator.call(async |api| api.rotate_key(sdkappid, key.as_ref()).await)?;
+                let app = operator.call(async |api| {
+                    api.rotate_key_with_grace(sdkappid, key.as_ref(), rotate.grace)
+                        .await
+                })?;
                 (format!("The app {sdkappid} has another key.\n\n"), app)
             }
             Command::Admin(Admin::Add(AdminUser { app, user_id })) => {
@@ -166,55 +177,4 @@ fn warn_of_public_key(key: Option<&SecretKey>) {
              not start beyond loopback with it unless --allow-public-sample-key is given"
         );
     }
-}
-
-fn list(apps: &[operator::App]) -> String {
-    if apps.is_empty() {
-        return "There are no apps yet; `muster app create --sdkappid N` makes one.\n".to_owned();
-    }
-    let mut text = format!(
-        "{:<10}  {:<10}  {:>10}  {:>6}  {}\n",
-        "SDKAPPID", "EDITION", "ACCOUNTS", "ADMINS", "CREATED"
-    );
-    for app in apps {
-        let admins = app.admins.len();
-        let operator::App {
-            sdkappid,
-            edition,
-            accounts,
-            created_at,
-            ..
-        } = app;
-        writeln!(
-            text,
-            "{sdkappid:<10}  {edition:<10}  {accounts:>10}  {admins:>6}  {created_at}"
-        )
-        .expect("writing to a String does not fail");
-    }
-    text
-}
-
-fn shown(app: &operator::App) -> String {
-    let operator::App {
-        sdkappid,
-        edition,
-        admins,
-        accounts,
-        created_at,
-        ..
-    } = app;
-    let admins = admins.join(", ");
-    let mut text = format!(
-        "  sdkappid    {sdkappid}\n  edition     {edition}\n  admins      {admins}\n  \
-         accounts    {accounts}\n  created     {created_at}\n"
-    );
-    if let Some(key) = &app.secret_key {
-        let key = key.as_str();
-        write!(
-            text,
-            "  secret key  {key}\n\nKeep the secret key: it is not shown again.\n"
-        )
-        .expect("writing to a String does not fail");
-    }
-    text
 }

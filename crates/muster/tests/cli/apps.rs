@@ -160,6 +160,165 @@ fn rotate_key() {
 }
 
 #[test]
+fn old_keys_are_given_time() {
+    let served = served();
+    served
+        .app(&format!("create --sdkappid 1400000001 --secret-key {KEY}"))
+        .ok();
+    let rotated = served.app("rotate-key 1400000001 --grace 3600").ok();
+    let keys = noted(&lines(&rotated), "keys");
+    assert!(keys.starts_with("2 (old ones until 2"), "{keys}");
+    let second = noted(&lines(&rotated), "secret key  ");
+    assert!(served.takes(APP, &second));
+    assert!(served.takes(APP, KEY));
+    served
+        .app("rotate-key 1400000001 --grace 31536001")
+        .refused(2);
+    stop(served.muster);
+}
+
+#[test]
+fn settings_are_set_and_shown() {
+    let served = served();
+    served.app("create --sdkappid 5").ok();
+    let token_file = served.muster.data_dir().join("../webhook.token");
+    fs::write(&token_file, "webhook-secret\n").unwrap();
+    let token_file = token_file.to_str().unwrap();
+    let webhook = "https://backend.example.com/muster";
+    for (args, name, value) in [
+        ("--edition pro", "edition", "pro".to_owned()),
+        ("--disable", "disabled", "yes".to_owned()),
+        ("--enable", "disabled", "no".to_owned()),
+        ("--deletion on", "deletion", "on".to_owned()),
+        ("--deletion off", "deletion", "off".to_owned()),
+        (
+            "--import-at-sign-in off",
+            "import at sign-in",
+            "off".to_owned(),
+        ),
+        (
+            "--allow 10.0.0.0/8,192.0.2.1 --allow ::1",
+            "calls from",
+            "10.0.0.0/8, 192.0.2.1/32, ::1/128".to_owned(),
+        ),
+        ("--allow-all", "calls from", "everywhere".to_owned()),
+        (
+            "--custom-field Vip --custom-field Team",
+            "custom fields",
+            "Team, Vip".to_owned(),
+        ),
+        ("--no-custom-fields", "custom fields", "none".to_owned()),
+        (
+            "--rate-limit kick=7,account_import=none --rate-limit *=0",
+            "rate limits",
+            "*=0, account_import=none, kick=7".to_owned(),
+        ),
+        (
+            "--documented-rate-limits",
+            "rate limits",
+            "as documented".to_owned(),
+        ),
+        (
+            &format!("--webhook {webhook}"),
+            "webhook",
+            format!("{webhook} (not signed, retry off, imports off)"),
+        ),
+        (
+            &format!("--webhook-token-file {token_file} --webhook-retry on"),
+            "webhook",
+            format!("{webhook} (signed, retry on, imports off)"),
+        ),
+        (
+            "--no-webhook-token --webhook-retry off --webhook-imports on",
+            "webhook",
+            format!("{webhook} (not signed, retry off, imports on)"),
+        ),
+        ("--webhook none", "webhook", "none".to_owned()),
+    ] {
+        let set = served.app(&format!("set 5 {args}")).ok();
+        assert!(set.starts_with("The app 5 is changed.\n\n"), "{set}");
+        assert!(!set.contains("webhook-secret"), "{set}");
+        assert_eq!(noted(&lines(&set), name), value, "{args}");
+        let shown = served.app("show 5").ok();
+        assert!(set.ends_with(&shown), "{shown}");
+    }
+    let listed = served.app("list").ok();
+    assert!(!listed.contains("disabled"), "{listed}");
+    let set = json(&served.app("set 5 --disable --json").ok());
+    assert_eq!(set["disabled"], true);
+    let listed = served.app("list").ok();
+    assert!(listed.contains("disabled"), "{listed}");
+    stop(served.muster);
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused() {
+    let served = served();
+    served.app("create --sdkappid 5").ok();
+    for (args, code, expected) in [
+        (
+            "set 5",
+            2,
+            "the following required arguments were not provided",
+        ),
+        ("set --deletion on", 2, "the following required arguments"),
+        (
+            "set 5 --disable --enable",
+            2,
+            "the argument '--disable' cannot",
+        ),
+        (
+            "set 5 --allow 10.0.0.1 --allow-all",
+            2,
+            "the argument '--allow",
+        ),
+        ("set 5 --deletion yes", 2, "invalid value 'yes'"),
+        ("set 5 --rate-limit kick", 2, "invalid value 'kick'"),
+        ("set 5 --rate-limit kick=-1", 2, "invalid value 'kick=-1'"),
+        (
+            "set 5 --rate-limit kik=1",
+            1,
+            "rate_limits: there is no command \"kik\"; use ",
+        ),
+        (
+            "set 5 --allow here",
+            1,
+            "allow_list: \"here\" is no address and no network; ",
+        ),
+        (
+            "set 5 --custom-field V1p",
+            1,
+            "custom_fields: \"V1p\" is no name of a custom field",
+        ),
+        (
+            "set 5 --webhook example.com",
+            1,
+            "webhook.url is no http or https URL",
+        ),
+        (
+            "set 5 --webhook-retry on",
+            1,
+            "webhook.url is missing, and the app has no webhook yet.",
+        ),
+        (
+            "set 5 --webhook none --webhook-retry on",
+            1,
+            "--webhook none removes the webhook with all its settings; give it alone",
+        ),
+        (
+            "set 5 --webhook-token-file none.token",
+            1,
+            "--webhook-token-file: cannot read none.token: ",
+        ),
+        ("set 9 --disable", 1, "There is no app 9."),
+    ] {
+        let error = served.app(args).refused(code);
+        assert!(error.starts_with(expected), "{args}: {error}");
+    }
+    stop(served.muster);
+}
+
+#[test]
 fn list_and_show() {
     let served = served();
     assert_eq!(
@@ -244,8 +403,10 @@ fn json_for_scripts() {
     // Exactly the fields of the API.
     let app = wait(operator(&served.muster).app(5)).unwrap();
     let expected = serde_json::json!({
-        "sdkappid": 5, "edition": "developer", "admins": ["administrator"], "keys": 1,
-        "accounts": app.accounts, "created_at": app.created_at,
+        "sdkappid": 5, "edition": "developer", "admins": ["administrator"],
+        "keys": [{"until": null}], "accounts": app.accounts, "created_at": app.created_at,
+        "disabled": false, "deletion": false, "import_at_sign_in": true, "allow_list": [],
+        "custom_fields": [], "rate_limits": {}, "webhook": null,
     });
     assert_eq!(shown, expected);
     for (mut document, accounts) in [(made, 1), (given, 2)] {

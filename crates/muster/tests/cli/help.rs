@@ -49,6 +49,7 @@ fn every_command_has_help_with_examples() {
         "app create",
         "app list",
         "app show",
+        "app set",
         "app rotate-key",
         "app admin add",
         "app admin remove",

@@ -3,19 +3,21 @@
 use axum::{Json, extract::State};
 use muster_accounts::{Account, InternalId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Shared,
-    error::ApiError,
-    input::{AppPath, Parameters, UserPath},
+    error::{ApiError, ErrorBody},
+    input::{AppNumber, AppPath, Parameters, UserName, UserPath},
 };
 
 /// The longest page, and the usual one.
 const LIMIT_MAX: usize = 10_000;
 const LIMIT_DEFAULT: usize = 1000;
 
-/// Query of `GET /muster/v1/apps/{sdkappid}/accounts`.
-#[derive(Deserialize)]
+/// Which page of accounts.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct PageParameters {
     /// The internal id after which the page begins, from `next_after` of the page before.
     after: Option<String>,
@@ -24,7 +26,7 @@ pub(super) struct PageParameters {
 }
 
 /// An account.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct AccountBody {
     /// The number muster gave it; a string because it exceeds 2^53 (wire §4.2).
     internal_id: String,
@@ -40,8 +42,8 @@ pub(super) struct AccountBody {
     changed_at: String,
 }
 
-/// Answer of `GET /muster/v1/apps/{sdkappid}/accounts`.
-#[derive(Serialize)]
+/// Some accounts of an app.
+#[derive(Serialize, ToSchema)]
 pub(super) struct PageBody {
     /// In order of internal id, which is the order of import.
     accounts: Vec<AccountBody>,
@@ -49,7 +51,16 @@ pub(super) struct PageBody {
     next_after: Option<String>,
 }
 
-/// `GET /muster/v1/apps/{sdkappid}/accounts`
+/// List an app's accounts, page by page
+#[utoipa::path(
+    get, path = "/muster/v1/apps/{sdkappid}/accounts", operation_id = "accounts",
+    tag = "accounts", params(AppNumber, PageParameters),
+    responses(
+        (status = 200, description = "Some accounts", body = PageBody),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 404, description = "`app_not_found`", body = ErrorBody)
+    )
+)]
 pub(super) async fn page(
     State(Shared(shared)): State<Shared>,
     AppPath(sdkappid): AppPath,
@@ -74,7 +85,16 @@ pub(super) async fn page(
     }))
 }
 
-/// `GET /muster/v1/apps/{sdkappid}/accounts/{user_id}`
+/// Show a user's account
+#[utoipa::path(
+    get, path = "/muster/v1/apps/{sdkappid}/accounts/{user_id}", operation_id = "account",
+    tag = "accounts", params(AppNumber, UserName),
+    responses(
+        (status = 200, description = "The account", body = AccountBody),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 404, description = "`app_not_found`, or `account_not_found`", body = ErrorBody)
+    )
+)]
 pub(super) async fn show(
     State(Shared(shared)): State<Shared>,
     UserPath(sdkappid, user_id): UserPath,

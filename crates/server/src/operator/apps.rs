@@ -1,28 +1,37 @@
 //! Apps: made, listed, re-keyed, given admins.
 
 use axum::{Json, extract::State, http::StatusCode};
-use muster_accounts::{App, AppChange, Edition, NewApp, SdkAppId};
+use muster_accounts::{AppChange, Edition, NewApp, SdkAppId};
 use muster_usersig::SecretKey;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     Parts, Shared,
-    error::ApiError,
-    input::{AppPath, BodyObject, UserPath, WholeBody},
+    app_body::{AppBody, AppsBody, app_body},
+    document,
+    error::{ApiError, ErrorBody},
+    input::{AppNumber, AppPath, BodyObject, UserName, UserPath, WholeBody},
 };
 
 /// The shortest key that an app is given, in bytes: what could be guessed is not accepted.
 const KEY_MIN_BYTES: usize = 16;
 
-/// Body of `POST /muster/v1/apps`.
-#[derive(Deserialize)]
+/// The longest time for which old keys still verify: 365 days.
+const GRACE_MAX_S: u64 = 365 * 86_400;
+
+/// An app to be made.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAppBody {
-    /// The number the app is to have, 1 to 4294967295.
+    /// The number the app is to have.
+    #[schema(minimum = 1, example = 1_400_000_001)]
     sdkappid: u32,
-    /// `trial`, `developer`, `standard`, `pro`, `pro_plus` or `enterprise`; `developer` if left out.
+    /// `developer` if left out.
+    #[schema(schema_with = document::edition, required = false)]
     edition: Option<String>,
-    /// The key to sign UserSigs with, 16 to 256 bytes; if left out, one is made and shown in the answer.
+    /// The key to sign UserSigs with, 16 to 256 bytes; if left out, one is made and shown in the
+    /// answer.
     secret_key: Option<String>,
 }
 
@@ -31,46 +40,35 @@ impl BodyObject for NewAppBody {
          edition and secret_key, each a string";
 }
 
-/// Body of `POST /muster/v1/apps/{sdkappid}/rotate-key`; may be left out as a whole.
-#[derive(Default, Deserialize)]
+/// Another key for an app; may be left out as a whole.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RotateKeyBody {
     /// The new key, 16 to 256 bytes; if left out, one is made and shown in the answer.
     secret_key: Option<String>,
+    /// How long the keys before it still verify, in seconds; not at all if left out.
+    #[schema(maximum = 31_536_000, example = 86_400)]
+    grace_s: Option<u64>,
 }
 
 impl BodyObject for RotateKeyBody {
-    const FIELDS: &'static str = "with nothing but, where wanted, secret_key, a string";
+    const FIELDS: &'static str = "with nothing but, where wanted, secret_key, a string, and \
+         grace_s, a number of seconds";
 }
 
-/// An app. Its keys are never shown, but for one that was made by this very request.
-#[derive(Serialize)]
-pub(super) struct AppBody {
-    /// Its number.
-    sdkappid: u32,
-    /// Its edition.
-    edition: &'static str,
-    /// Who may call the account protocol, in byte order.
-    admins: Vec<String>,
-    /// How many keys verify UserSigs.
-    keys: usize,
-    /// How many accounts it has, `administrator` included.
-    accounts: u64,
-    /// When it was made, in UTC.
-    created_at: String,
-    /// The key that was made here; shown this once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret_key: Option<String>,
-}
-
-/// Answer of `GET /muster/v1/apps`.
-#[derive(Serialize)]
-pub(super) struct AppsBody {
-    /// All apps, by number.
-    apps: Vec<AppBody>,
-}
-
-/// `POST /muster/v1/apps`
+/// Make an app
+///
+/// It has the admin `administrator` from the start, who has an account.
+#[utoipa::path(
+    post, path = "/muster/v1/apps", operation_id = "create_app", tag = "apps",
+    request_body = NewAppBody,
+    responses(
+        (status = 201, description = "The app, with its key if one was made", body = AppBody),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 409, description = "`app_exists`", body = ErrorBody),
+        (status = 413, description = "`payload_too_large`", body = ErrorBody)
+    )
+)]
 pub(super) async fn create(
     State(Shared(shared)): State<Shared>,
     body: WholeBody,
@@ -78,9 +76,7 @@ pub(super) async fn create(
     let body: NewAppBody = body.json()?;
     let edition = match &body.edition {
         None => Edition::Developer,
-        Some(name) => name
-            .parse()
-            .map_err(|error| ApiError::invalid_request(format!("{error}.")))?,
+        Some(name) => parse_edition(name)?,
     };
     let (key, shown) = given_or_made(body.secret_key)?;
     let sdkappid = SdkAppId(body.sdkappid);
@@ -99,7 +95,11 @@ pub(super) async fn create(
     ))
 }
 
-/// `GET /muster/v1/apps`
+/// List all apps
+#[utoipa::path(
+    get, path = "/muster/v1/apps", operation_id = "apps", tag = "apps",
+    responses((status = 200, description = "The apps", body = AppsBody))
+)]
 pub(super) async fn list(State(Shared(shared)): State<Shared>) -> Result<Json<AppsBody>, ApiError> {
     let mut apps = Vec::new();
     for app in shared.ask(shared.core.store.apps()).await? {
@@ -108,7 +108,16 @@ pub(super) async fn list(State(Shared(shared)): State<Shared>) -> Result<Json<Ap
     Ok(Json(AppsBody { apps }))
 }
 
-/// `GET /muster/v1/apps/{sdkappid}`
+/// Show an app
+#[utoipa::path(
+    get, path = "/muster/v1/apps/{sdkappid}", operation_id = "app", tag = "apps",
+    params(AppNumber),
+    responses(
+        (status = 200, description = "The app", body = AppBody),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 404, description = "`app_not_found`", body = ErrorBody)
+    )
+)]
 pub(super) async fn show(
     State(Shared(shared)): State<Shared>,
     AppPath(sdkappid): AppPath,
@@ -118,24 +127,51 @@ pub(super) async fn show(
     Ok(Json(app_body(&shared, &app, None).await?))
 }
 
-/// `POST /muster/v1/apps/{sdkappid}/rotate-key`
+/// Give an app another key
+///
+/// What is signed with a key before it verifies for `grace_s` more, or as long as that key was to
+/// last anyway. At most 5 keys verify at a time.
+#[utoipa::path(
+    post, path = "/muster/v1/apps/{sdkappid}/rotate-key", operation_id = "rotate_key",
+    tag = "apps", params(AppNumber), request_body = Option<RotateKeyBody>,
+    responses(
+        (status = 200, description = "The app, with its key if one was made", body = AppBody),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 404, description = "`app_not_found`", body = ErrorBody),
+        (status = 409, description = "`too_many_keys`", body = ErrorBody),
+        (status = 413, description = "`payload_too_large`", body = ErrorBody)
+    )
+)]
 pub(super) async fn rotate_key(
     State(Shared(shared)): State<Shared>,
     AppPath(sdkappid): AppPath,
     body: WholeBody,
 ) -> Result<Json<AppBody>, ApiError> {
     let body: RotateKeyBody = body.json_or_default()?;
+    let grace_s = body.grace_s.unwrap_or(0);
+    if grace_s > GRACE_MAX_S {
+        return Err(ApiError::invalid_request(format!(
+            "grace_s is {grace_s}, more than {GRACE_MAX_S} (365 days)."
+        )));
+    }
     let (key, shown) = given_or_made(body.secret_key)?;
-    change(
-        &shared,
-        sdkappid,
-        AppChange::RotateKey { key, grace_s: 0 },
-        shown,
-    )
-    .await
+    let rotate = AppChange::RotateKey { key, grace_s };
+    change(&shared, sdkappid, rotate, shown).await
 }
 
-/// `PUT /muster/v1/apps/{sdkappid}/admins/{user_id}`
+/// Make a user an admin
+///
+/// An admin may call the account protocol. Who has no account gets one, whatever cap and bar say.
+#[utoipa::path(
+    put, path = "/muster/v1/apps/{sdkappid}/admins/{user_id}", operation_id = "add_admin",
+    tag = "apps", params(AppNumber, UserName),
+    responses(
+        (status = 200, description = "The app", body = AppBody),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 404, description = "`app_not_found`", body = ErrorBody),
+        (status = 409, description = "`too_many_admins`: 10 is the most", body = ErrorBody)
+    )
+)]
 pub(super) async fn add_admin(
     State(Shared(shared)): State<Shared>,
     UserPath(sdkappid, user_id): UserPath,
@@ -143,7 +179,22 @@ pub(super) async fn add_admin(
     change(&shared, sdkappid, AppChange::AddAdmin(user_id), None).await
 }
 
-/// `DELETE /muster/v1/apps/{sdkappid}/admins/{user_id}`
+/// Take an admin's role away
+///
+/// The account stays.
+#[utoipa::path(
+    delete, path = "/muster/v1/apps/{sdkappid}/admins/{user_id}", operation_id = "remove_admin",
+    tag = "apps", params(AppNumber, UserName),
+    responses(
+        (status = 200, description = "The app", body = AppBody),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 404, description = "`app_not_found`", body = ErrorBody),
+        (
+            status = 409, body = ErrorBody,
+            description = "`administrator_fixed`, or `not_an_admin`"
+        )
+    )
+)]
 pub(super) async fn remove_admin(
     State(Shared(shared)): State<Shared>,
     UserPath(sdkappid, user_id): UserPath,
@@ -167,6 +218,12 @@ async fn change(
     Ok(Json(app_body(shared, &app, shown).await?))
 }
 
+/// An edition by its name.
+pub(super) fn parse_edition(name: &str) -> Result<Edition, ApiError> {
+    name.parse()
+        .map_err(|error| ApiError::invalid_request(format!("{error}.")))
+}
+
 /// The key to use, and the one to show if it was made here.
 fn given_or_made(given: Option<String>) -> Result<(SecretKey, Option<String>), ApiError> {
     if let Some(text) = given {
@@ -188,20 +245,4 @@ fn given_or_made(given: Option<String>) -> Result<(SecretKey, Option<String>), A
     let key = SecretKey::from_random(random);
     let shown = key.as_str().to_owned();
     Ok((key, Some(shown)))
-}
-
-async fn app_body(
-    shared: &Parts,
-    app: &App,
-    secret_key: Option<String>,
-) -> Result<AppBody, ApiError> {
-    Ok(AppBody {
-        sdkappid: app.sdkappid.0,
-        edition: app.edition.name(),
-        admins: app.admins.iter().map(ToString::to_string).collect(),
-        keys: app.keys.len(),
-        accounts: shared.ask(shared.core.store.count(app.sdkappid)).await?,
-        created_at: app.created_at.to_string(),
-        secret_key,
-    })
 }

@@ -12,6 +12,7 @@ use axum::{
 };
 use muster_accounts::{App, OpError, SdkAppId, StoreError, UserId, rules::app::AppRefusal};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An answer that is no success.
 #[derive(Clone, Debug)]
@@ -24,17 +25,19 @@ pub(super) struct ApiError {
 }
 
 /// The body of every answer that is no success.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErrorBody {
     error: ErrorDetail,
 }
 
 /// What went wrong.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ErrorDetail {
     /// One of a fixed set of words, for programs.
+    #[schema(example = "app_not_found")]
     code: &'static str,
     /// For people; may change.
+    #[schema(example = "There is no app 7. `muster app list` shows the apps.")]
     message: String,
 }
 
@@ -194,4 +197,13 @@ pub(super) async fn method_not_allowed() -> ApiError {
         "method_not_allowed",
         message,
     )
+}
+
+/// Text of the caller's, cut to 64 characters, in quotes and with control characters escaped.
+pub(super) fn quoted(text: &str) -> String {
+    const LIMIT_CHARS: usize = 64;
+    match text.char_indices().nth(LIMIT_CHARS) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
+    }
 }

@@ -10,9 +10,10 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use muster_accounts::{SdkAppId, UserId};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::error::Category;
 use tokio::time::timeout;
+use utoipa::IntoParams;
 
 use super::{Shared, error::ApiError};
 
@@ -86,6 +87,36 @@ fn refusal<T: BodyObject>(error: &serde_json::Error) -> String {
             T::FIELDS
         ),
     }
+}
+
+/// Reads a field that may be left out but has no null; `Some(None)` is the null of a field that has
+/// one. To be used with `#[serde(default)]`.
+pub(super) fn given<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(from).map(Some)
+}
+
+/// Describes [`AppPath`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "read by the derivation only")]
+pub(super) struct AppNumber {
+    /// The app's number.
+    #[param(minimum = 1, example = 1_400_000_000)]
+    sdkappid: u32,
+}
+
+/// Describes the rest of [`UserPath`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "read by the derivation only")]
+pub(super) struct UserName {
+    /// The team's own name for the user: 1 to 32 bytes of printable ASCII, percent-encoded.
+    #[param(min_length = 1, max_length = 32, example = "alice")]
+    user_id: String,
 }
 
 /// `{sdkappid}` of a path.

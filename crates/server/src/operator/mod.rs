@@ -1,33 +1,33 @@
 //! The operator API: muster's own, on a listener of its own. JSON in and out, proper HTTP statuses,
 //! and one form for everything that goes wrong ([`mod@error`]).
 //!
-//! `health` and the metrics are open, so that monitoring needs no secret; the rest is behind the
-//! operator token ([`auth`]). One file a subject.
+//! `health`, the metrics and the [`document`] are open, so that monitoring needs no secret; the rest
+//! is behind the operator token ([`auth`]). One file a subject.
 
 mod accounts;
+mod app_body;
+mod app_settings;
 mod apps;
 mod auth;
+mod document;
 mod error;
 mod health;
 mod input;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use axum::{
-    Router, middleware,
-    response::IntoResponse,
-    routing::{get, post, put},
-};
+use axum::{Extension, Router, middleware, response::IntoResponse};
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
     header::{CONNECTION, HeaderValue},
 };
-use tokio::time::timeout;
+use tokio::{sync::Mutex, time::timeout};
 use tower_service::Service;
 use tracing::{error, info};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::error::ApiError;
+use self::{document::Document, error::ApiError};
 use crate::{
     OperatorToken, Settings,
     connections::{Answer, Caller, CutOff},
@@ -42,6 +42,8 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Operator {
     router: Router,
+    /// The parts of paths that the log may always show.
+    words: Arc<BTreeSet<String>>,
     request_ids: Arc<RequestIds>,
     stopping: Stopping,
 }
@@ -55,6 +57,8 @@ struct Parts {
     token: OperatorToken,
     /// Whether faults and the clock are there.
     test_controls: bool,
+    /// Held while an app's settings are read and changed.
+    configuring: Mutex<()>,
     deadline: Duration,
     body_timeout: Duration,
     body_limit_bytes: usize,
@@ -81,45 +85,51 @@ impl Operator {
             core,
             token: settings.operator_token.clone(),
             test_controls: settings.test_controls,
+            configuring: Mutex::default(),
             deadline: Duration::from_secs(settings.limits.deadline_s),
             body_timeout: Duration::from_secs(settings.limits.body_timeout_s),
             body_limit_bytes: settings.limits.body_limit_bytes,
         }));
-        let protected = Router::new()
-            .route("/muster/v1/apps", get(apps::list).post(apps::create))
-            .route("/muster/v1/apps/{sdkappid}", get(apps::show))
-            .route(
-                "/muster/v1/apps/{sdkappid}/rotate-key",
-                post(apps::rotate_key),
-            )
-            .route(
-                "/muster/v1/apps/{sdkappid}/admins/{user_id}",
-                put(apps::add_admin).delete(apps::remove_admin),
-            )
-            .route("/muster/v1/apps/{sdkappid}/accounts", get(accounts::page))
-            .route(
-                "/muster/v1/apps/{sdkappid}/accounts/{user_id}",
-                get(accounts::show),
-            )
-            .route_layer(middleware::from_fn_with_state(
-                shared.clone(),
-                auth::require_token,
-            ));
-        let open = Router::new()
-            .route("/muster/v1/health", get(health::health))
-            .route("/muster/v1/ready", get(health::ready))
-            .route("/metrics", get(health::metrics));
+        let (open, open_document) = open_routes().split_for_parts();
+        let (protected, protected_document) = protected_routes().split_for_parts();
+        let document = document::document(open_document, protected_document);
+        let protected = protected.route_layer(middleware::from_fn_with_state(
+            shared.clone(),
+            auth::require_token,
+        ));
         let router = protected
             .merge(open)
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed)
+            .layer(Extension(Document::new(&document)))
             .with_state(shared);
         Self {
             router,
+            words: Arc::new(document::words(&document)),
             request_ids,
             stopping,
         }
     }
+}
+
+/// What needs no token.
+fn open_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(document::openapi))
+}
+
+/// What needs the operator token.
+fn protected_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(apps::list, apps::create))
+        .routes(routes!(apps::show, app_settings::configure))
+        .routes(routes!(apps::rotate_key))
+        .routes(routes!(apps::add_admin, apps::remove_admin))
+        .routes(routes!(accounts::page))
+        .routes(routes!(accounts::show))
 }
 
 impl Answer for Operator {
@@ -167,7 +177,7 @@ impl Answer for Operator {
             target: "muster::operator",
             %request_id,
             method = %LogText(method.as_str()),
-            path = %LogText(shown_path(uri.path(), response.status())),
+            path = %LogText(shown_path(&self.words, uri.path(), response.status())),
             status = response.status().as_u16(),
             duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             peer = %caller.peer,
@@ -180,18 +190,7 @@ impl Answer for Operator {
 /// The path for the log. If the request succeeded its parts are an app and a user, which the log is
 /// to name. Any other path is cut before the first part that is neither a word of this API nor a
 /// number: what stands there may be the operator token, pasted into the wrong place.
-fn shown_path(path: &str, status: StatusCode) -> &str {
-    const WORDS: [&str; 9] = [
-        "muster",
-        "v1",
-        "apps",
-        "rotate-key",
-        "admins",
-        "accounts",
-        "health",
-        "ready",
-        "metrics",
-    ];
+fn shown_path<'p>(words: &BTreeSet<String>, path: &'p str, status: StatusCode) -> &'p str {
     if status.is_success() {
         return muster_wire::shown_path(path);
     }
@@ -199,7 +198,7 @@ fn shown_path(path: &str, status: StatusCode) -> &str {
     for part in path.split('/') {
         // A token has 16 bytes at least.
         let is_number = part.len() <= 10 && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number && !WORDS.contains(&part) {
+        if !is_number && !words.contains(part) {
             return &path[..end];
         }
         end += part.len() + 1;

@@ -15,10 +15,13 @@ pub(crate) const APPS: &str = "/muster/v1/apps";
 const ADMINS: &str = "/muster/v1/apps/1400000000/admins";
 const ACCOUNTS: &str = "/muster/v1/apps/1400000000/accounts";
 
-fn app(sdkappid: u32, edition: &str, admins: &[&str], accounts: u64) -> Value {
+/// An app as it is shown, with the settings that a new one has.
+pub(crate) fn app(sdkappid: u32, edition: &str, admins: &[&str], accounts: u64) -> Value {
     json!({
-        "sdkappid": sdkappid, "edition": edition, "admins": admins, "keys": 1,
+        "sdkappid": sdkappid, "edition": edition, "admins": admins, "keys": [{"until": null}],
         "accounts": accounts, "created_at": "2023-11-14T22:13:20Z",
+        "disabled": false, "deletion": false, "import_at_sign_in": true, "allow_list": [],
+        "custom_fields": [], "rate_limits": {}, "webhook": null,
     })
 }
 

@@ -45,6 +45,10 @@ const WRONG: &str = r#"
 400 invalid_request    POST /muster/v1/apps {"sdkappid":7,"key":"x"}
 409 app_exists         POST /muster/v1/apps {"sdkappid":1400000000}
 400 invalid_request    POST /muster/v1/apps/1400000000/rotate-key []
+400 invalid_request    POST /muster/v1/apps/1400000000/rotate-key {"grace_s":-1}
+400 invalid_request    POST /muster/v1/apps/1400000000/rotate-key {"grace_s":31536001}
+404 app_not_found      PATCH /muster/v1/apps/7 {}
+404 app_not_found      PATCH /muster/v1/apps/7 {"webhook":{"url":"http://127.0.0.1:1/"}}
 "#;
 
 #[tokio::test]
@@ -77,7 +81,8 @@ async fn what_is_wrong_is_said_without_the_body() {
     let rotate = format!("{APPS}/{APP}/rotate-key");
     let new_app = "must be a JSON object with sdkappid, a number up to 4294967295, and, where \
                    wanted, edition and secret_key, each a string.";
-    let new_key = "must be a JSON object with nothing but, where wanted, secret_key, a string.";
+    let new_key = "must be a JSON object with nothing but, where wanted, secret_key, a string, and \
+                   grace_s, a number of seconds.";
     for (path, body, expected) in [
         (
             APPS,

@@ -1,4 +1,5 @@
-//! muster's operator API: apps with their keys and admins, and the accounts as muster sees them.
+//! muster's operator API: apps with their keys, admins and settings, the accounts as muster sees them,
+//! and what tests make a server do.
 //!
 //! It is served on a listener of its own, with plain HTTP statuses and JSON, behind a bearer token.
 //!
@@ -14,15 +15,22 @@
 //! # }
 //! ```
 
+mod accounts;
+mod apps;
+
 use std::{fmt, time::Duration};
 
-use muster_usersig::SecretKey;
+use bytes::Bytes;
 use reqwest::{
     Method, StatusCode, Url,
     header::{AUTHORIZATION, HeaderValue},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use self::{
+    accounts::{Account, AccountPage},
+    apps::{App, AppChange, AppKey, Change, NewApp, Webhook, WebhookChange},
+};
 use crate::{SetupError, TransportError, http::Http};
 
 /// How long one call may take.
@@ -57,75 +65,6 @@ impl Operator {
         Ok(())
     }
 
-    /// Makes an app. Without a key of yours the server makes one, and the answer alone carries it.
-    pub async fn create_app(&self, new: &NewApp<'_>) -> Result<App, OperatorError> {
-        let body = CreateApp {
-            sdkappid: new.sdkappid,
-            edition: new.edition,
-            secret_key: new.secret_key.map(SecretKey::as_str),
-        };
-        self.send(Method::POST, &["apps"], &[], Some(&body)).await
-    }
-
-    /// All apps, by number.
-    pub async fn apps(&self) -> Result<Vec<App>, OperatorError> {
-        let Apps { apps } = self.get(&["apps"], &[]).await?;
-        Ok(apps)
-    }
-
-    /// One app.
-    pub async fn app(&self, sdkappid: u32) -> Result<App, OperatorError> {
-        self.get(&["apps", &sdkappid.to_string()], &[]).await
-    }
-
-    /// Gives the app another key; what was signed with the one before is refused from then on.
-    /// Without a key of yours the server makes one, and the answer alone carries it.
-    pub async fn rotate_key(
-        &self,
-        sdkappid: u32,
-        secret_key: Option<&SecretKey>,
-    ) -> Result<App, OperatorError> {
-        let body = RotateKey {
-            secret_key: secret_key.map(SecretKey::as_str),
-        };
-        let path = ["apps", &sdkappid.to_string(), "rotate-key"];
-        self.send(Method::POST, &path, &[], Some(&body)).await
-    }
-
-    /// Makes a user an admin of the app, and an account if they have none.
-    pub async fn add_admin(&self, sdkappid: u32, user_id: &str) -> Result<App, OperatorError> {
-        let path = ["apps", &sdkappid.to_string(), "admins", user_id];
-        self.send::<App>(Method::PUT, &path, &[], None::<&()>).await
-    }
-
-    /// Takes the role away; the account stays.
-    pub async fn remove_admin(&self, sdkappid: u32, user_id: &str) -> Result<App, OperatorError> {
-        let path = ["apps", &sdkappid.to_string(), "admins", user_id];
-        self.send::<App>(Method::DELETE, &path, &[], None::<&()>)
-            .await
-    }
-
-    /// Up to `limit` (1 to 10,000) accounts of an app in order of internal id, those after the one
-    /// given.
-    pub async fn accounts(
-        &self,
-        sdkappid: u32,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<AccountPage, OperatorError> {
-        let limit = limit.to_string();
-        let mut query = vec![("limit", limit.as_str())];
-        query.extend(after.map(|id| ("after", id)));
-        let path = ["apps", &sdkappid.to_string(), "accounts"];
-        self.get(&path, &query).await
-    }
-
-    /// One account.
-    pub async fn account(&self, sdkappid: u32, user_id: &str) -> Result<Account, OperatorError> {
-        let path = ["apps", &sdkappid.to_string(), "accounts", user_id];
-        self.get(&path, &[]).await
-    }
-
     async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
@@ -141,6 +80,21 @@ impl Operator {
         query: &[(&str, &str)],
         body: Option<&impl Serialize>,
     ) -> Result<T, OperatorError> {
+        let (status, answer) = self.exchange(method, path, query, body).await?;
+        serde_json::from_slice(&answer).map_err(|error| OperatorError::NotAnAnswer {
+            status: status.as_u16(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Sends a request, and yields the answer if it is a success.
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&impl Serialize>,
+    ) -> Result<(StatusCode, Bytes), OperatorError> {
         let url = self.url(path, query)?;
         let mut request = self
             .http
@@ -156,10 +110,7 @@ impl Operator {
         if !status.is_success() {
             return Err(refused(status, &answer));
         }
-        serde_json::from_slice(&answer).map_err(|error| OperatorError::NotAnAnswer {
-            status: status.as_u16(),
-            reason: error.to_string(),
-        })
+        Ok((status, answer))
     }
 
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, OperatorError> {
@@ -201,66 +152,6 @@ fn refused(status: StatusCode, body: &[u8]) -> OperatorError {
             reason: "no error object in it".to_owned(),
         },
     }
-}
-
-/// An app to be made.
-#[derive(Clone, Copy, Debug)]
-pub struct NewApp<'a> {
-    /// The number it is to have, from 1 up.
-    pub sdkappid: u32,
-    /// `trial`, `developer`, `standard`, `pro`, `pro_plus` or `enterprise`; without one the server
-    /// chooses `developer`.
-    pub edition: Option<&'a str>,
-    /// Its secret key; without one the server makes one.
-    pub secret_key: Option<&'a SecretKey>,
-}
-
-/// An app as the operator sees it. `Debug` never shows a key; serialized, it is what the server sent,
-/// with the key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct App {
-    /// The app's number.
-    pub sdkappid: u32,
-    /// Its edition.
-    pub edition: String,
-    /// Who may call the account API.
-    pub admins: Vec<String>,
-    /// How many secret keys it has.
-    pub keys: u64,
-    /// How many accounts it has, `administrator` included.
-    pub accounts: u64,
-    /// When it was made, UTC, as in `2026-02-20T08:00:00Z`.
-    pub created_at: String,
-    /// The key that the server made in this very call.
-    #[serde(default, deserialize_with = "secret_key")]
-    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
-    pub secret_key: Option<SecretKey>,
-}
-
-/// An account as the operator sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Account {
-    /// The one internal id (wire §4.2), decimal.
-    pub internal_id: String,
-    /// The team's own name for the user.
-    pub user_id: String,
-    /// Nickname.
-    pub nick: String,
-    /// Address of the avatar.
-    pub face_url: String,
-    /// When the account was made, UTC.
-    pub imported_at: String,
-    /// When its profile last changed, UTC.
-    pub changed_at: String,
-}
-
-/// Some accounts, and where to go on.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct AccountPage {
-    /// In order of internal id.
-    pub accounts: Vec<Account>,
-    /// What to give as `after` for the next page; `None` at the end.
-    pub next_after: Option<String>,
 }
 
 /// The server runs.
@@ -318,26 +209,6 @@ pub enum OperatorError {
     },
 }
 
-#[derive(Serialize)]
-struct CreateApp<'a> {
-    sdkappid: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    edition: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret_key: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct RotateKey<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret_key: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Apps {
-    apps: Vec<App>,
-}
-
 #[derive(Deserialize)]
 struct Ready {}
 
@@ -350,16 +221,4 @@ struct ErrorBody {
 struct ErrorObject {
     code: String,
     message: String,
-}
-
-#[expect(clippy::ref_option, reason = "serde calls it so")]
-fn as_text<S: serde::Serializer>(key: &Option<SecretKey>, to: S) -> Result<S::Ok, S::Error> {
-    key.as_ref().map(SecretKey::as_str).serialize(to)
-}
-
-fn secret_key<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SecretKey>, D::Error> {
-    let text = Option::<String>::deserialize(from)?;
-    text.map(|text| SecretKey::parse(&text))
-        .transpose()
-        .map_err(serde::de::Error::custom)
 }

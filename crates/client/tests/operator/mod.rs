@@ -1,0 +1,188 @@
+//! The calls of the operator API.
+
+use muster_client::{
+    SecretKey,
+    operator::{AppChange, Change, NewApp, Operator, OperatorError, WebhookChange},
+};
+use serde_json::{Value, json};
+
+use crate::wire_tap::{Sent, WireTap, status_200};
+
+const APP: &str = r#"{"sdkappid":1400000001,"edition":"developer","admins":["administrator"],
+    "keys":[{"until":null},{"until":"2026-02-21T08:00:00Z"}],"accounts":1,
+    "created_at":"2026-02-20T08:00:00Z","disabled":false,"deletion":true,"import_at_sign_in":true,
+    "allow_list":["10.0.0.0/8"],"custom_fields":["Vip"],"rate_limits":{"kick":7,"*":null},
+    "webhook":{"url":"http://example.com/","has_token":true,"retry":false,"imports":true},
+    "secret_key":"k3y"}"#;
+
+#[tokio::test]
+async fn apps_and_admins() {
+    let tap = WireTap::answering(&status_200(APP)).await;
+    let operator = Operator::new(&tap.base, "t0ken").unwrap();
+    let new = NewApp {
+        sdkappid: 1_400_000_001,
+        edition: Some("developer"),
+        secret_key: None,
+    };
+    let app = operator.create_app(&new).await.unwrap();
+    assert_eq!(app.secret_key, Some(SecretKey::parse("k3y").unwrap()));
+    assert!(!format!("{app:?} {operator:?}").contains("k3y"));
+    let sent = tap.request().await;
+    assert_eq!(
+        (sent.method.as_str(), sent.path.as_str()),
+        ("POST", "/muster/v1/apps")
+    );
+    assert_eq!(sent.header("authorization"), "Bearer t0ken");
+    assert_eq!(
+        sent.json(),
+        json!({"sdkappid": 1_400_000_001, "edition": "developer"})
+    );
+
+    let tap = WireTap::answering(&status_200(APP)).await;
+    let operator = Operator::new(&tap.base, "t0ken").unwrap();
+    operator.add_admin(1_400_000_001, "a b/ü%?#").await.unwrap();
+    let sent = tap.request().await;
+    assert_eq!(sent.method, "PUT");
+    assert_eq!(
+        sent.path,
+        "/muster/v1/apps/1400000001/admins/a%20b%2F%C3%BC%25%3F%23"
+    );
+    assert_eq!(sent.body, "");
+    for user_id in ["", ".", ".."] {
+        let error = operator.remove_admin(1, user_id).await.unwrap_err();
+        assert!(
+            matches!(error, OperatorError::NotInAPath { .. }),
+            "{user_id:?}"
+        );
+    }
+}
+
+/// What an operator client sends for one call that is answered with `answer`.
+async fn sent<T>(
+    answer: &str,
+    call: impl AsyncFnOnce(&Operator) -> Result<T, OperatorError>,
+) -> (T, Sent) {
+    let tap = WireTap::answering(&status_200(answer)).await;
+    let operator = Operator::new(&tap.base, "t0ken").unwrap();
+    let result = call(&operator).await.unwrap();
+    (result, tap.request().await)
+}
+
+#[tokio::test]
+async fn changes_of_an_app() {
+    let key = SecretKey::parse("0123456789abcdef").unwrap();
+    let (app, rotate) = sent(APP, async |operator| {
+        operator.rotate_key_with_grace(7, Some(&key), 60).await
+    })
+    .await;
+    assert_eq!(
+        (&*rotate.method, &*rotate.path),
+        ("POST", "/muster/v1/apps/7/rotate-key")
+    );
+    assert_eq!(
+        rotate.json(),
+        json!({"secret_key": "0123456789abcdef", "grace_s": 60})
+    );
+    assert_eq!(app.keys[1].until.as_deref(), Some("2026-02-21T08:00:00Z"));
+    assert_eq!(app.rate_limits["kick"], Some(7));
+    assert_eq!(app.rate_limits["*"], None);
+    assert!(app.webhook.unwrap().has_token);
+
+    let webhook = |webhook| AppChange {
+        webhook,
+        ..AppChange::default()
+    };
+    let all = AppChange {
+        edition: Some("pro".to_owned()),
+        disabled: Some(false),
+        deletion: Some(true),
+        import_at_sign_in: Some(false),
+        allow_list: Some(Vec::new()),
+        custom_fields: Some(vec!["Vip".to_owned()]),
+        rate_limits: Some([("kick".to_owned(), Some(7)), ("*".to_owned(), None)].into()),
+        webhook: Change::Set(WebhookChange {
+            url: Some("http://example.com/".to_owned()),
+            token: Change::Set("t0k".to_owned()),
+            retry: Some(true),
+            imports: Some(false),
+        }),
+    };
+    assert!(!format!("{all:?}").contains("t0k"));
+    let no_token = WebhookChange {
+        token: Change::Remove,
+        ..WebhookChange::default()
+    };
+    for (change, expected) in [
+        (AppChange::default(), json!({})),
+        (
+            all,
+            json!({"edition": "pro", "disabled": false, "deletion": true,
+                "import_at_sign_in": false, "allow_list": [], "custom_fields": ["Vip"],
+                "rate_limits": {"kick": 7, "*": null},
+                "webhook": {"url": "http://example.com/", "token": "t0k", "retry": true,
+                    "imports": false}}),
+        ),
+        (webhook(Change::Remove), json!({"webhook": null})),
+        (
+            webhook(Change::Set(no_token)),
+            json!({"webhook": {"token": null}}),
+        ),
+    ] {
+        let (_, request) = sent(APP, async |operator| operator.change_app(7, &change).await).await;
+        assert_eq!(
+            (&*request.method, &*request.path),
+            ("PATCH", "/muster/v1/apps/7")
+        );
+        assert_eq!(request.json(), expected);
+    }
+}
+
+#[tokio::test]
+async fn accounts() {
+    let page = r#"{"accounts":[{"internal_id":"144115188075855873","user_id":"alice","nick":"",
+        "face_url":"","imported_at":"x","changed_at":"x"}],"next_after":"144115188075855873"}"#;
+    let tap = WireTap::answering(&status_200(page)).await;
+    let operator = Operator::new(&tap.base, "t0ken").unwrap();
+    let page = operator.accounts(1, Some("7"), 1).await.unwrap();
+    assert_eq!(page.accounts[0].user_id, "alice");
+    assert_eq!(page.next_after.as_deref(), Some("144115188075855873"));
+    let sent = tap.request().await;
+    assert_eq!(sent.path, "/muster/v1/apps/1/accounts");
+    assert_eq!(
+        (sent.parameter("limit"), sent.parameter("after")),
+        ("1", "7")
+    );
+}
+
+#[tokio::test]
+async fn operator_refusals() {
+    let not_found = r#"{"error":{"code":"app_not_found","message":"There is no app 9."}}"#;
+    let length = not_found.len();
+    let answer = format!("HTTP/1.1 404 Not Found\r\nContent-Length: {length}\r\n\r\n{not_found}");
+    let tap = WireTap::answering(&answer).await;
+    let error = Operator::new(&tap.base, "t0ken")
+        .unwrap()
+        .app(9)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "There is no app 9. (HTTP status 404, app_not_found)"
+    );
+
+    // The other listener answers every call with 200.
+    let fail = r#"{"ActionStatus":"FAIL","ErrorCode":60002,"ErrorInfo":"HTTP parse Error"}"#;
+    let tap = WireTap::answering(&status_200(fail)).await;
+    let error = Operator::new(&tap.base, "t0ken")
+        .unwrap()
+        .apps()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, OperatorError::NotAnAnswer { status: 200, .. }),
+        "{error:?}"
+    );
+
+    assert!(Operator::new(&tap.base, "t0\nken").is_err());
+    let _: Value = tap.request().await.body.parse().unwrap_or(Value::Null);
+}

@@ -1,0 +1,315 @@
+//! An app's edition and settings, as an operator changes them: what is sent is taken over, what is
+//! left out stays.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use axum::{Json, extract::State};
+use muster_accounts::{
+    App, AppChange, AppPatch, IpNet, SdkAppId,
+    app::{Webhook, WebhookToken, parse_network},
+    profile::CustomField,
+};
+use muster_wire::Command;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Parts, Shared,
+    app_body::{AppBody, app_body},
+    apps::parse_edition,
+    document,
+    error::{ApiError, ErrorBody, quoted},
+    input::{AppNumber, AppPath, BodyObject, WholeBody, given},
+};
+use crate::presence::Ended;
+
+/// The name that stands for every command which has no rate limit of its own.
+const EVERY_COMMAND: &str = "*";
+
+/// The longest webhook URL, in bytes.
+const URL_LIMIT_BYTES: usize = 2048;
+
+/// New settings for an app. What is left out stays as it is; `null` is refused unless it has a
+/// meaning.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AppSettingsBody {
+    /// The edition, at once for all that is there.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = document::edition, required = false)]
+    edition: Option<String>,
+    /// Refuses every call and every sign-in, with code 60016, and ends the sessions that are open.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
+    disabled: Option<bool>,
+    /// Allows deletion in the editions that do not by themselves.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
+    deletion: Option<bool>,
+    /// Imports a user who signs in with a right UserSig and has no account yet.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
+    import_at_sign_in: Option<bool>,
+    /// Addresses and networks that calls may come from, instead of those before; at most 100. `[]`
+    /// is everywhere.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<String>, required = false)]
+    #[schema(max_items = 100, example = json!(["10.0.0.0/8", "192.0.2.1"]))]
+    allow_list: Option<Vec<String>>,
+    /// Names of the custom profile fields, 1 to 8 letters each, instead of those before; at most
+    /// 20. What accounts have in a field that is not declared any more is kept, and shown again
+    /// once it is.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<String>, required = false)]
+    #[schema(max_items = 20, example = json!(["Vip"]))]
+    custom_fields: Option<Vec<String>>,
+    /// Calls per second by the name of the command, instead of those before; `null` is no limit,
+    /// and a command that is not named has its documented one. `*` stands for every command that
+    /// is not named. `querystate` counts as `query_online_status` and has no limit of its own.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = BTreeMap<String, Option<u32>>, required = false)]
+    #[schema(example = json!({"account_import": 500, "*": null}))]
+    rate_limits: Option<BTreeMap<String, Option<u32>>>,
+    /// Who is told of events; `null` is nobody from now on.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<WebhookChangeBody>, required = false)]
+    #[expect(clippy::option_option, reason = "left out and null differ")]
+    webhook: Option<Option<WebhookChangeBody>>,
+}
+
+/// Who is to be told of an app's events. What is left out stays as it is.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookChangeBody {
+    /// Where to post events: an `http` or `https` URL without a query. An app without a webhook
+    /// needs it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false)]
+    #[schema(max_length = 2048, example = "https://backend.example.com/muster")]
+    url: Option<String>,
+    /// Signs events, 1 to 256 bytes; `null` removes the token, so that events are not signed. It
+    /// is never shown. Left out, the token that is there stays, also with another URL.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, required = false)]
+    #[expect(clippy::option_option, reason = "left out and null differ")]
+    token: Option<Option<String>>,
+    /// Tries again, twice, when the receiver does not answer in time; false at first.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
+    retry: Option<bool>,
+    /// Makes an import with a nickname or an avatar an event, too; false at first.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
+    imports: Option<bool>,
+}
+
+impl BodyObject for AppSettingsBody {
+    const FIELDS: &'static str = "with any of edition, a string; disabled, deletion and \
+         import_at_sign_in, each true or false; allow_list and custom_fields, each an array of \
+         strings; rate_limits, an object of numbers up to 4294967295 or null; and webhook, null or \
+         an object with any of url, a string, token, a string or null, retry and imports, each \
+         true or false";
+}
+
+/// Settings that passed all checks which need no look at the app.
+struct Wanted {
+    patch: AppPatch,
+    #[expect(clippy::option_option, reason = "left out and null differ")]
+    webhook: Option<Option<WantedWebhook>>,
+}
+
+struct WantedWebhook {
+    url: Option<String>,
+    #[expect(clippy::option_option, reason = "left out and null differ")]
+    token: Option<Option<WebhookToken>>,
+    retry: Option<bool>,
+    imports: Option<bool>,
+}
+
+/// Change an app's edition and settings
+///
+/// All that is sent is taken over, or nothing if a part is refused. It counts for the next call.
+#[utoipa::path(
+    patch, path = "/muster/v1/apps/{sdkappid}", operation_id = "configure_app", tag = "apps",
+    params(AppNumber), request_body = AppSettingsBody,
+    responses(
+        (status = 200, description = "The app as it is now", body = AppBody),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 404, description = "`app_not_found`", body = ErrorBody),
+        (status = 413, description = "`payload_too_large`", body = ErrorBody)
+    )
+)]
+pub(super) async fn configure(
+    State(Shared(shared)): State<Shared>,
+    AppPath(sdkappid): AppPath,
+    body: WholeBody,
+) -> Result<Json<AppBody>, ApiError> {
+    let body: AppSettingsBody = body.json()?;
+    let wanted = body.parse()?;
+    // Carried out to its end: who disables an app and is told that it took too long must not find
+    // its sessions open.
+    let parts = shared.clone();
+    let change = tokio::spawn(async move { change(&parts, sdkappid, wanted).await });
+    let changed = async { change.await.unwrap_or_else(|_| Err(ApiError::internal())) };
+    let app = shared.ask(changed).await?;
+    Ok(Json(app_body(&shared, &app, None).await?))
+}
+
+async fn change(shared: &Parts, app: SdkAppId, wanted: Wanted) -> Result<Arc<App>, ApiError> {
+    let core = &shared.core;
+    let Wanted { mut patch, webhook } = wanted;
+    // What a webhook keeps is read first, so no other change may come between.
+    let _one_at_a_time = shared.configuring.lock().await;
+    if let Some(webhook) = webhook {
+        let found = core.store.app(app).await?;
+        let found = found.ok_or_else(|| ApiError::app_not_found(app))?;
+        let stored = found.settings.webhook.as_ref();
+        let webhook = webhook.map(|webhook| webhook.over(stored)).transpose()?;
+        patch.webhook = Some(webhook);
+    }
+    let disables = patch.disabled == Some(true);
+    let change = AppChange::Configure(Box::new(patch));
+    let changed = core.store.change_app(app, change, core.clock.now()).await;
+    let changed = changed.map_err(|error| ApiError::op(error, app))?;
+    if disables {
+        core.presence.end_app(app, Ended::AppDisabled);
+    }
+    Ok(changed)
+}
+
+impl AppSettingsBody {
+    fn parse(self) -> Result<Wanted, ApiError> {
+        let edition = self.edition.as_deref().map(parse_edition).transpose()?;
+        let webhook = self
+            .webhook
+            .map(|webhook| webhook.map(WebhookChangeBody::parse).transpose())
+            .transpose()?;
+        Ok(Wanted {
+            patch: AppPatch {
+                edition,
+                disabled: self.disabled,
+                deletion: self.deletion,
+                import_at_sign_in: self.import_at_sign_in,
+                allow_list: self.allow_list.as_deref().map(networks).transpose()?,
+                custom_fields: self.custom_fields.as_deref().map(fields).transpose()?,
+                rate_limits: self.rate_limits.map(rate_limits).transpose()?,
+                webhook: None,
+            },
+            webhook,
+        })
+    }
+}
+
+fn networks(list: &[String]) -> Result<Vec<IpNet>, ApiError> {
+    let parse = |text: &String| {
+        parse_network(text).ok_or_else(|| {
+            ApiError::invalid_request(format!(
+                "allow_list: {} is no address and no network; write it like 192.0.2.1 or \
+                 10.0.0.0/8.",
+                quoted(text)
+            ))
+        })
+    };
+    list.iter().map(parse).collect()
+}
+
+fn fields(list: &[String]) -> Result<BTreeSet<CustomField>, ApiError> {
+    let parse = |name: &String| {
+        CustomField::parse(name).ok_or_else(|| {
+            ApiError::invalid_request(format!(
+                "custom_fields: {} is no name of a custom field; give 1 to 8 ASCII letters, what \
+                 stands after Tag_Profile_Custom_.",
+                quoted(name)
+            ))
+        })
+    };
+    list.iter().map(parse).collect()
+}
+
+fn rate_limits(
+    limits: BTreeMap<String, Option<u32>>,
+) -> Result<BTreeMap<String, Option<u32>>, ApiError> {
+    for name in limits.keys().filter(|name| *name != EVERY_COMMAND) {
+        let command = Command::ALL.into_iter().find(|it| it.name() == name);
+        match command.map(Command::counted_as) {
+            Some(counted_as) if counted_as.name() == name => {}
+            Some(counted_as) => {
+                return Err(ApiError::invalid_request(format!(
+                    "rate_limits: {name} has no limit of its own; it shares that of {}.",
+                    counted_as.name()
+                )));
+            }
+            None => {
+                let known = Command::ALL.into_iter().filter(|it| it.counted_as() == *it);
+                let known: Vec<_> = known.map(Command::name).collect();
+                return Err(ApiError::invalid_request(format!(
+                    "rate_limits: there is no command {}; use {} or {EVERY_COMMAND}.",
+                    quoted(name),
+                    known.join(", ")
+                )));
+            }
+        }
+    }
+    Ok(limits)
+}
+
+impl WebhookChangeBody {
+    fn parse(self) -> Result<WantedWebhook, ApiError> {
+        if let Some(url) = &self.url {
+            check_url(url)?;
+        }
+        let token = |text| {
+            WebhookToken::new(text).ok_or_else(|| {
+                ApiError::invalid_request("webhook.token: 1 to 256 bytes are allowed.")
+            })
+        };
+        Ok(WantedWebhook {
+            url: self.url,
+            token: self
+                .token
+                .map(|text| text.map(token).transpose())
+                .transpose()?,
+            retry: self.retry,
+            imports: self.imports,
+        })
+    }
+}
+
+/// What is wrong with a URL is not quoted: it may hold a password.
+fn check_url(url: &str) -> Result<(), ApiError> {
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
+    let fits = rest
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()));
+    if !fits || url.len() > URL_LIMIT_BYTES || url.contains(['?', '#']) {
+        return Err(ApiError::invalid_request(format!(
+            "webhook.url is no http or https URL without a query, of up to {URL_LIMIT_BYTES} \
+             bytes; write it like https://backend.example.com/muster."
+        )));
+    }
+    Ok(())
+}
+
+impl WantedWebhook {
+    /// The webhook that is to be, over the one that is.
+    fn over(self, stored: Option<&Webhook>) -> Result<Webhook, ApiError> {
+        let url = self.url.or_else(|| stored.map(|it| it.url.clone()));
+        let url = url.ok_or_else(|| {
+            ApiError::invalid_request("webhook.url is missing, and the app has no webhook yet.")
+        })?;
+        let stored_token = || stored.and_then(|it| it.token.clone());
+        Ok(Webhook {
+            url,
+            token: self.token.unwrap_or_else(stored_token),
+            retry: self.retry.or(stored.map(|it| it.retry)).unwrap_or(false),
+            imports: self
+                .imports
+                .or(stored.map(|it| it.imports))
+                .unwrap_or(false),
+        })
+    }
+}

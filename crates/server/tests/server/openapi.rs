@@ -1,0 +1,241 @@
+//! The OpenAPI document says what the server does: every route of it answers, and every answer of a
+//! walk through the whole API has the form that it gives.
+
+use std::collections::BTreeSet;
+
+use muster_accounts::Edition;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{self, Running, TOKEN},
+    operator::assert_error,
+};
+
+/// The walk: expected status, method, path, body. It comes by every operation with success, and by
+/// some refusals.
+const WALK: &str = r#"
+200 GET    /muster/v1/health
+200 GET    /muster/v1/ready
+200 GET    /metrics
+200 GET    /muster/v1/openapi.json
+201 POST   /muster/v1/apps {"sdkappid":7,"edition":"pro"}
+409 POST   /muster/v1/apps {"sdkappid":7}
+400 POST   /muster/v1/apps {}
+200 GET    /muster/v1/apps
+200 GET    /muster/v1/apps/7
+404 GET    /muster/v1/apps/8
+400 GET    /muster/v1/apps/x
+200 POST   /muster/v1/apps/7/rotate-key
+200 POST   /muster/v1/apps/7/rotate-key {"grace_s":60,"secret_key":"0123456789abcdef"}
+404 POST   /muster/v1/apps/8/rotate-key
+200 PATCH  /muster/v1/apps/7 {"webhook":{"url":"http://127.0.0.1:9/","token":"secret"}}
+200 PATCH  /muster/v1/apps/7 {"rate_limits":{"*":null,"kick":3},"allow_list":["::/0"]}
+200 PATCH  /muster/v1/apps/7 {"custom_fields":["Vip"],"edition":"trial","disabled":true}
+400 PATCH  /muster/v1/apps/7 {"edition":"gold"}
+200 PUT    /muster/v1/apps/7/admins/alice
+409 DELETE /muster/v1/apps/7/admins/bob
+200 DELETE /muster/v1/apps/7/admins/alice
+200 GET    /muster/v1/apps/7/accounts?limit=1
+400 GET    /muster/v1/apps/7/accounts?limit=0
+200 GET    /muster/v1/apps/7/accounts/alice
+404 GET    /muster/v1/apps/7/accounts/bob
+"#;
+
+async fn document(server: &Running) -> Value {
+    let answer = server
+        .operate_with("", "GET", "/muster/v1/openapi.json", "")
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    answer.json()
+}
+
+/// Every operation of the document: its method in capitals, its path, and what is said of it.
+fn operations(document: &Value) -> Vec<(String, &str, &Value)> {
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations.push((method.to_ascii_uppercase(), path.as_str(), operation));
+        }
+    }
+    operations
+}
+
+/// Whether a path is one of this template.
+fn is_of(template: &str, path: &str) -> bool {
+    let path = path.split('?').next().unwrap();
+    let (template, path) = (template.split('/'), path.split('/'));
+    template.clone().count() == path.clone().count()
+        && template
+            .zip(path)
+            .all(|(part, given)| part.starts_with('{') || part == given)
+}
+
+/// Closes every object, so that a field which the document does not name is a mistake.
+fn close_objects(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            object.values_mut().for_each(close_objects);
+            if object.contains_key("properties") {
+                object
+                    .entry("additionalProperties")
+                    .or_insert(Value::Bool(false));
+            }
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(close_objects),
+        _ => {}
+    }
+}
+
+/// Asserts that a value has the form of a schema of the document.
+fn assert_fits(document: &Value, schema: &Value, value: &Value, what: &str) {
+    let mut whole = schema.clone();
+    whole["components"] = document["components"].clone();
+    close_objects(&mut whole);
+    let validator = jsonschema::draft202012::new(&whole).unwrap();
+    let errors: Vec<_> = validator
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{what}: {errors:#?}\n{value}");
+}
+
+#[tokio::test]
+async fn every_answer_fits_its_description() {
+    let server = harness::start().await;
+    let document = document(&server).await;
+    let mut succeeded = BTreeSet::new();
+    for step in WALK.trim().lines() {
+        let (status, rest) = step.split_once(' ').unwrap();
+        let (method, rest) = rest.split_once(' ').unwrap();
+        let rest = rest.trim();
+        let (path, body) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (_, template, operation) = operations(&document)
+            .into_iter()
+            .find(|(it, template, _)| it == method && is_of(template, path))
+            .unwrap_or_else(|| panic!("no operation for {step}"));
+        let answer = server.operate(method, path, body).await;
+        assert_eq!(answer.status.to_string(), status, "{step}: {answer:?}");
+        let described = &operation["responses"][status];
+        assert!(described.is_object(), "{step}: no such status described");
+        match &described["content"]["application/json"]["schema"] {
+            Value::Null if answer.status == 204 => assert_eq!(answer.text(), "", "{step}"),
+            Value::Null => assert!(path == "/metrics", "{step}: no form described"),
+            schema => assert_fits(&document, schema, &answer.json(), step),
+        }
+        if answer.status < 300 {
+            succeeded.insert((method.to_owned(), template.to_owned()));
+            if !body.is_empty() {
+                let taken = &operation["requestBody"]["content"]["application/json"]["schema"];
+                let body = serde_json::from_str(body).unwrap();
+                assert_fits(&document, taken, &body, step);
+            }
+        }
+    }
+    for (method, path, _) in operations(&document) {
+        let done = succeeded.contains(&(method.clone(), path.to_owned()));
+        assert!(done, "the walk does not come by {method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn all_but_the_open_routes_need_the_token() {
+    let server = harness::start().await;
+    let document = document(&server).await;
+    assert_eq!(
+        document["components"]["securitySchemes"]["operator_token"]["scheme"],
+        "bearer"
+    );
+    let open = [
+        "/metrics",
+        "/muster/v1/health",
+        "/muster/v1/openapi.json",
+        "/muster/v1/ready",
+    ];
+    for (method, path, operation) in operations(&document) {
+        let target = path
+            .replace("{sdkappid}", "1400000000")
+            .replace("{user_id}", "alice")
+            .replace("{internal_id}", "144115188075855873")
+            .replace("{session_id}", "1")
+            .replace("{id}", "1");
+        let answer = server.operate_with("", &method, &target, "").await;
+        if open.contains(&path) {
+            assert_eq!(answer.status, 200, "{path}");
+            assert_eq!(operation["security"], Value::Null, "{path}");
+            assert_eq!(operation["responses"]["401"], Value::Null, "{path}");
+        } else {
+            assert_error(&answer, 401, "unauthorized");
+            assert_eq!(operation["security"], json!([{"operator_token": []}]));
+            let error = &operation["responses"]["401"]["content"]["application/json"]["schema"];
+            assert_fits(&document, error, &answer.json(), path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_is_fit_to_make_clients_of() {
+    let server = harness::start().await;
+    let document = document(&server).await;
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], "0.1.0");
+    assert!(!document.to_string().contains(TOKEN));
+    let tags: BTreeSet<_> = document["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| tag["name"].as_str().unwrap())
+        .collect();
+    let mut ids = BTreeSet::new();
+    for (method, path, operation) in operations(&document) {
+        let what = format!("{method} {path}");
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(ids.insert(id), "{what}: there is another {id}");
+        assert!(
+            !operation["summary"].as_str().unwrap_or("").is_empty(),
+            "{what}"
+        );
+        for tag in operation["tags"].as_array().unwrap() {
+            assert!(tags.contains(tag.as_str().unwrap()), "{what}: {tag}");
+        }
+        let parameters = operation["parameters"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        for part in path.split('/').filter_map(|part| part.strip_prefix('{')) {
+            let name = part.strip_suffix('}').unwrap();
+            assert!(
+                parameters
+                    .iter()
+                    .any(|it| it["name"] == name && it["in"] == "path"),
+                "{what}: {name}"
+            );
+        }
+        for error in ["500", "503"] {
+            assert!(operation["responses"][error].is_object(), "{what}");
+        }
+    }
+    let editions = &document["components"]["schemas"]["AppBody"]["properties"]["edition"]["enum"];
+    assert_eq!(*editions, json!(Edition::ALL.map(Edition::name)));
+}
+
+/// The examples are what a reader copies.
+#[tokio::test]
+async fn the_examples_fit_their_schemas() {
+    let server = harness::start().await;
+    let document = document(&server).await;
+    let mut examples = 0;
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let Some(properties) = schema["properties"].as_object() else {
+            continue;
+        };
+        for (property, schema) in properties {
+            let single = schema.get("example").into_iter();
+            let listed = schema["examples"].as_array().into_iter().flatten();
+            for example in single.chain(listed) {
+                examples += 1;
+                assert_fits(&document, schema, example, &format!("{name}.{property}"));
+            }
+        }
+    }
+    assert!(examples > 10, "{examples}");
+}

@@ -1,0 +1,331 @@
+//! An app's settings: how they are changed, and what they do on the other listener.
+
+use muster_accounts::UnixSeconds;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{
+        self, ALICE, APP, CHECK, GET, IMPORT, KEY, NOW_S, Running, SET, post, query_with, usersig,
+    },
+    operator::{app, assert_error, code_with_key},
+    peer::{Answer, Peer},
+};
+
+const THIS_APP: &str = "/muster/v1/apps/1400000000";
+
+async fn patch(server: &Running, body: &Value) -> Answer {
+    server.operate("PATCH", THIS_APP, &body.to_string()).await
+}
+
+/// Takes a change that has to succeed, and yields the app.
+async fn set(server: &Running, body: Value) -> Value {
+    let answer = patch(server, &body).await;
+    assert_eq!(answer.status, 200, "{body}: {answer:?}");
+    let shown = server.operate("GET", THIS_APP, "").await.json();
+    assert_eq!(answer.json(), shown);
+    shown
+}
+
+#[tokio::test]
+async fn what_is_sent_is_taken_over_and_the_rest_stays() {
+    let server = harness::start().await;
+    let mut expected = app(APP, "developer", &["administrator"], 1);
+    assert_eq!(set(&server, json!({})).await, expected);
+    for (sent, shown) in [
+        (json!({"edition": "pro"}), json!({"edition": "pro"})),
+        (json!({"disabled": true}), json!({"disabled": true})),
+        (json!({"deletion": true}), json!({"deletion": true})),
+        (
+            json!({"import_at_sign_in": false}),
+            json!({"import_at_sign_in": false}),
+        ),
+        (
+            json!({"allow_list": ["10.1.2.3/8", "192.0.2.1", "2001:db8::/32"]}),
+            json!({"allow_list": ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]}),
+        ),
+        (
+            json!({"custom_fields": ["Vip", "Team", "Vip"]}),
+            json!({"custom_fields": ["Team", "Vip"]}),
+        ),
+        (
+            json!({"rate_limits": {"account_import": 0, "query_online_status": 7, "*": null}}),
+            json!({"rate_limits": {"account_import": 0, "query_online_status": 7, "*": null}}),
+        ),
+        (
+            json!({"edition": "trial", "disabled": false, "rate_limits": {}, "allow_list": []}),
+            json!({"edition": "trial", "disabled": false, "rate_limits": {}, "allow_list": []}),
+        ),
+    ] {
+        let expected = expected.as_object_mut().unwrap();
+        expected.extend(shown.as_object().unwrap().clone());
+        let shown = set(&server, sent).await;
+        assert_eq!(shown.as_object().unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_is_kept_in_what_is_left_out() {
+    let server = harness::start().await;
+    let url = "https://backend.example.com/muster";
+    let other = "http://127.0.0.1:9/other";
+    for (sent, shown) in [
+        (
+            json!({"url": url}),
+            json!({"url": url, "has_token": false, "retry": false, "imports": false}),
+        ),
+        (
+            json!({"token": "webhook-secret", "retry": true}),
+            json!({"url": url, "has_token": true, "retry": true, "imports": false}),
+        ),
+        (
+            json!({"url": other, "imports": true}),
+            json!({"url": other, "has_token": true, "retry": true, "imports": true}),
+        ),
+        (
+            json!({"token": null, "retry": false}),
+            json!({"url": other, "has_token": false, "retry": false, "imports": true}),
+        ),
+        (Value::Null, Value::Null),
+        (Value::Null, Value::Null),
+    ] {
+        let app = set(&server, json!({"webhook": sent})).await;
+        assert_eq!(app["webhook"], shown, "{sent}");
+        assert!(!app.to_string().contains("webhook-secret"), "{app}");
+    }
+    let answer = patch(&server, &json!({"webhook": {"retry": true}})).await;
+    assert_refused(
+        &answer,
+        "webhook.url is missing, and the app has no webhook yet.",
+    );
+}
+
+fn assert_refused(answer: &Answer, message: &str) {
+    assert_error(answer, 400, "invalid_request");
+    assert_eq!(answer.json()["error"]["message"], message);
+}
+
+#[tokio::test]
+async fn refusals_change_nothing() {
+    let server = harness::start().await;
+    let before = server.operate("GET", THIS_APP, "").await.json();
+    let shape = |column: usize| {
+        format!(
+            "The body does not fit at line 1 column {column}: it must be a JSON object with any of \
+             edition, a string; disabled, deletion and import_at_sign_in, each true or false; \
+             allow_list and custom_fields, each an array of strings; rate_limits, an object of \
+             numbers up to 4294967295 or null; and webhook, null or an object with any of url, a \
+             string, token, a string or null, retry and imports, each true or false."
+        )
+    };
+    let url = "webhook.url is no http or https URL without a query, of up to 2048 bytes; write it \
+               like https://backend.example.com/muster.";
+    let long_url = format!("https://example.com/{}", "x".repeat(2029));
+    let many: Vec<String> = (0..101).map(|i| format!("10.0.0.{i}")).collect();
+    let fields: Vec<String> = ('a'..='u').map(String::from).collect();
+    for (sent, message) in [
+        (json!({"edition": null}), shape(15)),
+        (json!({"disabled": 1}), shape(13)),
+        (json!({"keys": []}), shape(7)),
+        (json!({"admins": []}), shape(9)),
+        (json!({"webhook": {"has_token": true}}), shape(23)),
+        (json!({"rate_limits": {"kick": -1}}), shape(25)),
+        (
+            json!({"edition": "gold"}),
+            "unknown edition \"gold\"; use trial, developer, standard, pro, pro_plus or enterprise."
+                .to_owned(),
+        ),
+        (
+            json!({"allow_list": ["10.0.0.0/8", "10.0.0.0/33"]}),
+            "allow_list: \"10.0.0.0/33\" is no address and no network; write it like 192.0.2.1 or \
+             10.0.0.0/8."
+                .to_owned(),
+        ),
+        (
+            json!({"allow_list": many}),
+            "allow_list has more than 100 entries.".to_owned(),
+        ),
+        (
+            json!({"custom_fields": ["Vip", "Nine_Long"]}),
+            "custom_fields: \"Nine_Long\" is no name of a custom field; give 1 to 8 ASCII letters, \
+             what stands after Tag_Profile_Custom_."
+                .to_owned(),
+        ),
+        (
+            json!({"custom_fields": fields}),
+            "custom_fields has more than 20 names.".to_owned(),
+        ),
+        (
+            json!({"rate_limits": {"querystate": 1}}),
+            "rate_limits: querystate has no limit of its own; it shares that of \
+             query_online_status."
+                .to_owned(),
+        ),
+        (
+            json!({"rate_limits": {"Kick": 1}}),
+            "rate_limits: there is no command \"Kick\"; use account_import, multiaccount_import, \
+             account_delete, account_check, kick, query_online_status, portrait_set, portrait_get \
+             or *."
+                .to_owned(),
+        ),
+        (json!({"webhook": {"url": "ftp://example.com"}}), url.to_owned()),
+        (json!({"webhook": {"url": "https://"}}), url.to_owned()),
+        (json!({"webhook": {"url": "https://example.com/?a=b"}}), url.to_owned()),
+        (json!({"webhook": {"url": "https://example.com/#a"}}), url.to_owned()),
+        (json!({"webhook": {"url": "https://example.com/a b"}}), url.to_owned()),
+        (json!({"webhook": {"url": long_url}}), url.to_owned()),
+        (
+            json!({"webhook": {"url": "https://example.com", "token": ""}}),
+            "webhook.token: 1 to 256 bytes are allowed.".to_owned(),
+        ),
+    ] {
+        // All or nothing.
+        let mut sent = sent;
+        if !message.contains("does not fit") {
+            let sent = sent.as_object_mut().unwrap();
+            sent.insert("deletion".to_owned(), true.into());
+        }
+        let answer = patch(&server, &sent).await;
+        assert_refused(&answer, &message);
+        let after = server.operate("GET", THIS_APP, "").await.json();
+        assert_eq!(after, before, "{sent}");
+    }
+    for body in ["", "[]", "null"] {
+        let answer = server.operate("PATCH", THIS_APP, body).await;
+        assert_error(&answer, 400, "invalid_request");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_app_answers_60016() {
+    let server = harness::start().await;
+    set(&server, json!({"disabled": true})).await;
+    let answer = server.call(IMPORT, ALICE).await;
+    assert_eq!(answer.code(), 60016);
+    set(&server, json!({"disabled": false})).await;
+    assert_eq!(server.call(IMPORT, ALICE).await.code(), 0);
+}
+
+#[tokio::test]
+async fn calls_from_elsewhere_answer_60021() {
+    let server = harness::start().await;
+    for (list, code) in [
+        (json!(["10.0.0.0/8"]), 60021),
+        (json!(["10.0.0.0/8", "127.0.0.1"]), 0),
+        (json!(["127.0.0.0/8"]), 0),
+        (json!(["::1"]), 60021),
+        (json!([]), 0),
+    ] {
+        set(&server, json!({"allow_list": list})).await;
+        assert_eq!(server.call(IMPORT, ALICE).await.code(), code, "{list}");
+    }
+}
+
+#[tokio::test]
+async fn an_app_has_rates_of_its_own() {
+    let server = harness::start().await;
+    let check = r#"{"CheckItem":[{"UserID":"alice"}]}"#;
+    let codes = async |path: &str, body: &str| {
+        let mut codes = Vec::new();
+        for _ in 0..4 {
+            codes.push(server.call(path, body).await.code());
+        }
+        codes
+    };
+    // The clock stands still, so all calls are within one second.
+    set(
+        &server,
+        json!({"rate_limits": {"account_import": 2, "account_check": null, "*": 3}}),
+    )
+    .await;
+    assert_eq!(codes(IMPORT, ALICE).await, [0, 0, 60007, 60007]);
+    assert_eq!(codes(CHECK, check).await, [0, 0, 0, 0]);
+    let online = r#"{"To_Account":["alice"]}"#;
+    let query = "/v4/openim/query_online_status";
+    assert_eq!(codes(query, online).await, [0, 0, 0, 60007]);
+    // It shares the count of the other path.
+    let shared = codes("/v4/openim/querystate", online).await;
+    assert_eq!(shared, [60007; 4]);
+    set(&server, json!({"rate_limits": {}})).await;
+    assert_eq!(codes(IMPORT, ALICE).await, [0; 4]);
+}
+
+#[tokio::test]
+async fn custom_fields_are_declared_and_used() {
+    let server = harness::start().await;
+    assert_eq!(server.call(IMPORT, ALICE).await.code(), 0);
+    let put = r#"{"From_Account":"alice",
+        "ProfileItem":[{"Tag":"Tag_Profile_Custom_Vip","Value":"gold"}]}"#;
+    let get = r#"{"To_Account":["alice"],"TagList":["Tag_Profile_Custom_Vip"]}"#;
+    assert_eq!(server.call(SET, put).await.code(), 40009);
+    assert_eq!(server.call(GET, get).await.code(), 40009);
+    set(&server, json!({"custom_fields": ["Vip"]})).await;
+    assert_eq!(server.call(SET, put).await.code(), 0);
+    let gold = json!([{"Tag": "Tag_Profile_Custom_Vip", "Value": "gold"}]);
+    let answer = server.call(GET, get).await.json();
+    assert_eq!(answer["UserProfileItem"][0]["ProfileItem"], gold);
+    // What an account has is kept while the field is not declared.
+    set(&server, json!({"custom_fields": []})).await;
+    assert_eq!(server.call(GET, get).await.code(), 40009);
+    set(&server, json!({"custom_fields": ["Vip"]})).await;
+    let answer = server.call(GET, get).await.json();
+    assert_eq!(answer["UserProfileItem"][0]["ProfileItem"], gold);
+}
+
+#[tokio::test]
+async fn old_keys_verify_during_the_grace() {
+    let server = harness::start().await;
+    let rotate = format!("{THIS_APP}/rotate-key");
+    let second = "0123456789abcdef-the-second";
+    let body = json!({"secret_key": second, "grace_s": 3600});
+    let answer = server.operate("POST", &rotate, &body.to_string()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let in_an_hour = "2023-11-14T23:13:20Z";
+    let keys = json!([{"until": null}, {"until": in_an_hour}]);
+    assert_eq!(answer.json()["keys"], keys);
+    assert!(!answer.text().contains(second) && !answer.text().contains(KEY));
+    assert_eq!(code_with_key(&server, second).await, 0);
+    assert_eq!(code_with_key(&server, KEY).await, 0);
+
+    // An old key ends when it was to end, whatever grace the next rotation gives.
+    let third = "0123456789abcdef-the-third";
+    let body = json!({"secret_key": third, "grace_s": 7200});
+    let answer = server.operate("POST", &rotate, &body.to_string()).await;
+    let in_two = "2023-11-15T00:13:20Z";
+    let keys = json!([{"until": null}, {"until": in_two}, {"until": in_an_hour}]);
+    assert_eq!(answer.json()["keys"], keys);
+
+    server.hand.set(UnixSeconds(NOW_S + 3600));
+    assert_eq!(later_code(&server, KEY).await, 70009);
+    assert_eq!(later_code(&server, second).await, 0);
+    server.hand.set(UnixSeconds(NOW_S + 7200));
+    assert_eq!(later_code(&server, second).await, 70009);
+    assert_eq!(later_code(&server, third).await, 0);
+    let shown = server.operate("GET", THIS_APP, "").await.json();
+    assert_eq!(shown["keys"], json!([{"until": null}]));
+}
+
+/// Likewise with a UserSig that is good for a day.
+async fn later_code(server: &Running, key: &str) -> u64 {
+    let mut peer = Peer::connect(server.public).await;
+    let usersig = usersig("administrator", key, NOW_S, 86_400);
+    let query = query_with("administrator", &usersig);
+    peer.send(post(IMPORT, &query, ALICE)).await;
+    peer.answer().await.code()
+}
+
+#[tokio::test]
+async fn keys_that_are_good_are_bounded() {
+    let server = harness::start().await;
+    let rotate = format!("{THIS_APP}/rotate-key");
+    let with_grace = r#"{"grace_s":31536000}"#;
+    for _ in 0..4 {
+        let answer = server.operate("POST", &rotate, with_grace).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let answer = server.operate("POST", &rotate, with_grace).await;
+    assert_error(&answer, 409, "too_many_keys");
+    assert_eq!(code_with_key(&server, KEY).await, 0);
+    let answer = server.operate("POST", &rotate, "").await;
+    assert_eq!(answer.json()["keys"], json!([{"until": null}]));
+    assert_eq!(code_with_key(&server, KEY).await, 70009);
+}
