@@ -12,6 +12,13 @@ impl UnixSeconds {
     pub fn plus(self, seconds: u64) -> Self {
         Self(self.0.saturating_add(seconds))
     }
+
+    /// Reads a time that is written with its offset, as in `2026-02-20T08:00:00Z`; parts of a second
+    /// are dropped. `None` for anything else, and for what lies before 1970.
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment = text.parse::<jiff::Timestamp>().ok()?;
+        u64::try_from(moment.as_second()).ok().map(Self)
+    }
 }
 
 /// Writes UTC, as in `2026-02-20T08:00:00Z`, the form of the protocol's texts; a moment beyond the
@@ -42,5 +49,23 @@ mod tests {
             UnixSeconds(u64::MAX).to_string(),
             "second 18446744073709551615"
         );
+    }
+
+    #[test]
+    fn read_with_their_offset() {
+        for (text, expected) in [
+            ("2026-02-20T08:00:00Z", Some(1_771_574_400)),
+            ("2026-02-20T09:00:00.9+01:00", Some(1_771_574_400)),
+            ("1969-12-31T23:59:59Z", None),
+            ("2026-02-20T08:00:00", None),
+            ("1771574400", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                UnixSeconds::parse(text),
+                expected.map(UnixSeconds),
+                "{text}"
+            );
+        }
     }
 }
