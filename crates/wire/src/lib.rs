@@ -60,5 +60,6 @@ pub use answer::failure_body;
 pub use code::{ErrorCode, Retry};
 pub use command::{Command, Service};
 pub use failure::Failure;
+pub use profile_tag::{TagValue, further_fields};
 pub use request::Request;
 pub use request_line::{Call, RefusedCall, parse_call, shown_path};

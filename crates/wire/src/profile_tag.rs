@@ -79,11 +79,25 @@ fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str
 }
 
 /// The value of a field as it is written.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub(crate) enum TagValue<'a> {
+#[expect(missing_docs, reason = "the names say it")]
+pub enum TagValue<'a> {
     Text(&'a str),
     Number(u32),
+}
+
+/// The fields of a profile that are set, by their Tags; without nick and image, which always are.
+/// Custom fields come last, also those that are not declared any more.
+pub fn further_fields(profile: &Profile) -> Vec<(Cow<'static, str>, TagValue<'_>)> {
+    let custom = profile.more.iter().flat_map(|more| more.custom.keys());
+    let tags = Tag::STANDARD
+        .iter()
+        .filter(|tag| !matches!(tag, Tag::Nick | Tag::Image))
+        .cloned()
+        .chain(custom.cloned().map(Tag::Custom));
+    tags.filter_map(|tag| Some((tag.name(), tag.value_in(profile)?)))
+        .collect()
 }
 
 impl Tag {
