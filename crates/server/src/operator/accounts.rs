@@ -1,19 +1,22 @@
 //! Accounts, for looking at.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
-use muster_accounts::{Account, InternalId};
+use muster_accounts::{Account, InternalId, SdkAppId, UserId};
+use muster_wire::{TagValue, further_fields};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Shared,
+    Parts, Shared,
     error::{ApiError, ErrorBody},
-    input::{AppNumber, AppPath, Parameters, UserName, UserPath},
+    input::{AppNumber, AppPath, Parameters, PathPair, UserName, UserPath, parse_limit},
 };
 
-/// The longest page, and the usual one.
-const LIMIT_MAX: usize = 10_000;
-const LIMIT_DEFAULT: usize = 1000;
+/// How many accounts a search looks at in one request, and how many at a time.
+const SEARCH_MAX: usize = 100_000;
+const SEARCH_STEP: usize = 10_000;
 
 /// Which page of accounts.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -23,23 +26,67 @@ pub(super) struct PageParameters {
     after: Option<String>,
     /// How many accounts, 1 to 10000; 1000 if left out.
     limit: Option<String>,
+    /// Only accounts whose user id begins with this. One request looks at 100,000 accounts at most,
+    /// so a page may be short, even empty, while `next_after` says where to go on.
+    prefix: Option<String>,
 }
 
 /// An account.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AccountBody {
-    /// The number muster gave it; a string because it exceeds 2^53 (wire §4.2).
+    /// The number muster gave it; a string because it exceeds 2^53.
+    #[schema(example = "144115188075855873")]
     internal_id: String,
     /// The team's own name for the user.
+    #[schema(example = "alice")]
     user_id: String,
     /// Nickname, `""` if none was given.
     nick: String,
     /// Avatar, `""` if none was given.
     face_url: String,
     /// When it was made, in UTC.
+    #[schema(example = "2026-02-20T08:00:00Z")]
     imported_at: String,
     /// When its profile last changed, in UTC.
+    #[schema(example = "2026-02-20T08:00:00Z")]
     changed_at: String,
+    /// When the user was last kicked, in UTC: UserSigs of that second or before are invalid. `null`
+    /// is never.
+    #[schema(example = "2026-02-20T08:00:00Z")]
+    kicked_at: Option<String>,
+    /// The other fields of the profile that are set, by their Tags; also custom ones that are not
+    /// declared any more.
+    #[schema(example = json!({"Tag_Profile_IM_Level": 3, "Tag_Profile_Custom_Vip": "gold"}))]
+    profile: BTreeMap<String, FieldBody>,
+}
+
+/// The value of a profile's field.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum FieldBody {
+    /// A text, or a word of the account protocol.
+    Text(String),
+    /// A number.
+    Number(u32),
+}
+
+impl From<TagValue<'_>> for FieldBody {
+    fn from(value: TagValue<'_>) -> Self {
+        match value {
+            TagValue::Text(text) => Self::Text(text.to_owned()),
+            TagValue::Number(number) => Self::Number(number),
+        }
+    }
+}
+
+/// Describes the second part of the path to an internal id.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "read by the derivation only")]
+pub(super) struct InternalNumber {
+    /// The number that muster gave to the account.
+    #[param(example = "144115188075855873")]
+    internal_id: String,
 }
 
 /// Some accounts of an app.
@@ -67,10 +114,11 @@ pub(super) async fn page(
     Parameters(parameters): Parameters<PageParameters>,
 ) -> Result<Json<PageBody>, ApiError> {
     let after = parameters.after.as_deref().map(parse_after).transpose()?;
-    let limit = parameters
-        .limit
-        .as_deref()
-        .map_or(Ok(LIMIT_DEFAULT), parse_limit)?;
+    let limit = parse_limit(parameters.limit.as_deref())?;
+    if let Some(prefix) = &parameters.prefix {
+        check_prefix(prefix)?;
+        return search(&shared, sdkappid, prefix, after, limit).await;
+    }
     // One more than shown tells whether there is a next page.
     let mut accounts = shared
         .ask(shared.core.store.page(sdkappid, after, limit + 1))
@@ -78,11 +126,49 @@ pub(super) async fn page(
     let has_next = accounts.len() > limit;
     accounts.truncate(limit);
     let last = accounts.last().filter(|_| has_next);
-    let next_after = last.map(|account| account.internal_id.to_string());
-    Ok(Json(PageBody {
-        accounts: accounts.iter().map(account_body).collect(),
-        next_after,
-    }))
+    let next_after = last.map(|account| account.internal_id);
+    Ok(Json(page_body(&accounts, next_after)))
+}
+
+/// A page of those accounts whose user id begins with `prefix`.
+async fn search(
+    shared: &Parts,
+    app: SdkAppId,
+    prefix: &str,
+    mut after: Option<InternalId>,
+    limit: usize,
+) -> Result<Json<PageBody>, ApiError> {
+    let mut found = Vec::new();
+    for _ in 0..SEARCH_MAX / SEARCH_STEP {
+        let step = shared
+            .ask(shared.core.store.page(app, after, SEARCH_STEP))
+            .await?;
+        let is_last = step.len() < SEARCH_STEP;
+        for account in step {
+            // There is an account after this page, whether it fits or not.
+            if found.len() == limit {
+                return Ok(Json(page_body(&found, after)));
+            }
+            after = Some(account.internal_id);
+            if account.user_id.as_str().starts_with(prefix) {
+                found.push(account);
+            }
+        }
+        if is_last {
+            return Ok(Json(page_body(&found, None)));
+        }
+    }
+    Ok(Json(page_body(&found, after)))
+}
+
+/// No user id begins with more bytes than one has, or with others.
+fn check_prefix(prefix: &str) -> Result<(), ApiError> {
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    UserId::parse(prefix).map(|_| ()).map_err(|error| {
+        ApiError::invalid_request(format!("prefix is the beginning of no user id: {error}."))
+    })
 }
 
 /// Show a user's account
@@ -107,23 +193,49 @@ pub(super) async fn show(
     Ok(Json(account_body(account)))
 }
 
+/// Show the account of an internal id
+#[utoipa::path(
+    get, path = "/muster/v1/apps/{sdkappid}/internal-ids/{internal_id}",
+    operation_id = "account_by_internal_id", tag = "accounts",
+    params(AppNumber, InternalNumber),
+    responses(
+        (status = 200, description = "The account", body = AccountBody),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 404, description = "`app_not_found`, or `account_not_found`", body = ErrorBody)
+    )
+)]
+pub(super) async fn show_by_internal_id(
+    State(Shared(shared)): State<Shared>,
+    PathPair(sdkappid, internal_id): PathPair,
+) -> Result<Json<AccountBody>, ApiError> {
+    let id = parse_internal_id("The internal id in the path", &internal_id)?;
+    let before = InternalId::new(id.get() - 1);
+    let page = shared
+        .ask(shared.core.store.page(sdkappid, before, 1))
+        .await?;
+    let account = page.first().filter(|account| account.internal_id == id);
+    let account = account.ok_or_else(|| ApiError::no_such_internal_id(sdkappid, id))?;
+    Ok(Json(account_body(account)))
+}
+
 fn parse_after(text: &str) -> Result<InternalId, ApiError> {
+    parse_internal_id("after", text)
+}
+
+fn parse_internal_id(what: &str, text: &str) -> Result<InternalId, ApiError> {
     text.parse().ok().and_then(InternalId::new).ok_or_else(|| {
         let first = InternalId::FIRST;
         ApiError::invalid_request(format!(
-            "after is not an internal id; those begin at {first}."
+            "{what} is not an internal id; those begin at {first}."
         ))
     })
 }
 
-fn parse_limit(text: &str) -> Result<usize, ApiError> {
-    let limit = text
-        .parse()
-        .ok()
-        .filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    limit.ok_or_else(|| {
-        ApiError::invalid_request(format!("limit is not a number from 1 to {LIMIT_MAX}."))
-    })
+fn page_body(accounts: &[Account], next_after: Option<InternalId>) -> PageBody {
+    PageBody {
+        accounts: accounts.iter().map(account_body).collect(),
+        next_after: next_after.map(|id| id.to_string()),
+    }
 }
 
 fn account_body(account: &Account) -> AccountBody {
@@ -134,5 +246,10 @@ fn account_body(account: &Account) -> AccountBody {
         face_url: account.profile.face_url.as_str().to_owned(),
         imported_at: account.imported_at.to_string(),
         changed_at: account.changed_at.to_string(),
+        kicked_at: account.kicked_at.map(|at| at.to_string()),
+        profile: further_fields(&account.profile)
+            .into_iter()
+            .map(|(tag, value)| (tag.into_owned(), value.into()))
+            .collect(),
     }
 }

@@ -122,8 +122,7 @@ pub(super) async fn show(
     State(Shared(shared)): State<Shared>,
     AppPath(sdkappid): AppPath,
 ) -> Result<Json<AppBody>, ApiError> {
-    let found = shared.ask(shared.core.store.app(sdkappid)).await?;
-    let app = found.ok_or_else(|| ApiError::app_not_found(sdkappid))?;
+    let app = shared.existing_app(sdkappid).await?;
     Ok(Json(app_body(&shared, &app, None).await?))
 }
 

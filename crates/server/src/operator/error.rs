@@ -10,7 +10,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use muster_accounts::{App, OpError, SdkAppId, StoreError, UserId, rules::app::AppRefusal};
+use muster_accounts::{
+    App, InternalId, OpError, SdkAppId, StoreError, UserId, rules::app::AppRefusal,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -71,8 +73,37 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "account_not_found", message)
     }
 
+    pub(super) fn no_such_internal_id(app: SdkAppId, id: InternalId) -> Self {
+        let message = format!("App {app} has no account of the internal id {id}.");
+        Self::new(StatusCode::NOT_FOUND, "account_not_found", message)
+    }
+
+    pub(super) fn session_not_found(app: SdkAppId) -> Self {
+        let message = format!("App {app} has no such session, or not any more.");
+        Self::new(StatusCode::NOT_FOUND, "session_not_found", message)
+    }
+
+    pub(super) fn fault_not_found() -> Self {
+        let message = "There is no such fault, or not any more.";
+        Self::new(StatusCode::NOT_FOUND, "fault_not_found", message)
+    }
+
+    pub(super) fn too_many_faults(limit: usize) -> Self {
+        let message = format!("There are {limit} faults in force; remove one first.");
+        Self::new(StatusCode::CONFLICT, "too_many_faults", message)
+    }
+
+    pub(super) fn test_controls_off() -> Self {
+        let message = "Faults and the clock are switched off. Start the server with the setting \
+                       `test_controls = true`, as `muster dev` does; never where it matters, for \
+                       with them anything can be made to fail.";
+        Self::new(StatusCode::NOT_FOUND, "test_controls_off", message)
+    }
+
     pub(super) fn payload_too_large(limit_bytes: usize) -> Self {
-        let message = format!("The body is larger than {limit_bytes} bytes.");
+        let message = format!(
+            "The body is larger than {limit_bytes} bytes. Send a long list in several requests."
+        );
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
     }
 

@@ -125,18 +125,76 @@ pub(super) struct AppPath(pub(super) SdkAppId);
 /// `{sdkappid}` and `{user_id}` of a path; the latter percent-encoded.
 pub(super) struct UserPath(pub(super) SdkAppId, pub(super) UserId);
 
+/// Two parts of a path: `{sdkappid}`, and one that is read by its route.
+pub(super) struct PathPair(pub(super) SdkAppId, pub(super) String);
+
+/// The one variable part of a path, read by its route.
+pub(super) struct PathWord(pub(super) String);
+
+/// Lets a request pass only where faults and the clock are switched on.
+pub(super) struct TestControls;
+
+/// The longest page of a list, and the usual one.
+const LIMIT_MAX: usize = 10_000;
+const LIMIT_DEFAULT: usize = 1000;
+
+/// How long a page is to be.
+pub(super) fn parse_limit(text: Option<&str>) -> Result<usize, ApiError> {
+    let Some(text) = text else {
+        return Ok(LIMIT_DEFAULT);
+    };
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| {
+        ApiError::invalid_request(format!("limit is not a number from 1 to {LIMIT_MAX}."))
+    })
+}
+
 /// The query, as its parameters.
 pub(super) struct Parameters<T>(pub(super) T);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathWord {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(word) = path.map_err(|rejection| {
+            ApiError::invalid_request(format!("{}.", rejection.body_text()))
+        })?;
+        Ok(Self(word))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPair {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((sdkappid, word)) = path.map_err(|rejection| {
+            ApiError::invalid_request(format!("{}.", rejection.body_text()))
+        })?;
+        Ok(Self(parse_sdkappid(&sdkappid)?, word))
+    }
+}
+
+impl FromRequestParts<Shared> for TestControls {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(_: &mut Parts, Shared(shared): &Shared) -> Result<Self, ApiError> {
+        if !shared.test_controls {
+            return Err(ApiError::test_controls_off());
+        }
+        Ok(Self)
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for AppPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(sdkappid) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| {
-                ApiError::invalid_request(format!("{}.", rejection.body_text()))
-            })?;
+        let PathWord(sdkappid) = PathWord::from_request_parts(parts, state).await?;
         Ok(Self(parse_sdkappid(&sdkappid)?))
     }
 }
@@ -145,12 +203,7 @@ impl<S: Send + Sync> FromRequestParts<S> for UserPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path((sdkappid, user_id)) = Path::<(String, String)>::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| {
-                ApiError::invalid_request(format!("{}.", rejection.body_text()))
-            })?;
-        let app = parse_sdkappid(&sdkappid)?;
+        let PathPair(app, user_id) = PathPair::from_request_parts(parts, state).await?;
         let user_id = UserId::parse(&user_id).map_err(|error| {
             ApiError::invalid_request(format!("The user id in the path cannot be one: {error}."))
         })?;

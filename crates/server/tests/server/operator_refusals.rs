@@ -34,6 +34,27 @@ const WRONG: &str = r#"
 400 invalid_request    GET /muster/v1/apps/1400000000/accounts?limit=x
 400 invalid_request    GET /muster/v1/apps/1400000000/accounts?limit=1&limit=2
 400 invalid_request    GET /muster/v1/apps/1400000000/accounts?after=1
+400 invalid_request    GET /muster/v1/apps/1400000000/accounts?prefix=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+400 invalid_request    GET /muster/v1/apps/1400000000/accounts?prefix=%c3%a9
+404 app_not_found      GET /muster/v1/apps/7/accounts?prefix=a
+404 app_not_found      GET /muster/v1/apps/7/internal-ids/144115188075855873
+400 invalid_request    GET /muster/v1/apps/1400000000/internal-ids/144115188075855872
+400 invalid_request    GET /muster/v1/apps/1400000000/internal-ids/alice
+404 account_not_found  GET /muster/v1/apps/1400000000/internal-ids/144115188075855879
+404 app_not_found      POST /muster/v1/apps/7/accounts {"accounts":[{"user_id":""}]}
+404 app_not_found      POST /muster/v1/apps/7/accounts {"accounts":[{"user_id":"a"}]}
+400 invalid_request    POST /muster/v1/apps/1400000000/accounts {"accounts":[]}
+400 invalid_request    POST /muster/v1/apps/1400000000/accounts {"accounts":{}}
+400 invalid_request    POST /muster/v1/apps/1400000000/accounts {"accounts":[{"user_id":"a"}],"dry":true}
+404 app_not_found      GET /muster/v1/apps/7/sessions
+400 invalid_request    GET /muster/v1/apps/1400000000/sessions?user_id=
+400 invalid_request    GET /muster/v1/apps/1400000000/sessions?after=x
+400 invalid_request    GET /muster/v1/apps/1400000000/sessions?limit=0
+400 invalid_request    DELETE /muster/v1/apps/1400000000/sessions/x
+404 session_not_found  DELETE /muster/v1/apps/1400000000/sessions/1
+404 session_not_found  DELETE /muster/v1/apps/7/sessions/1
+404 fault_not_found    DELETE /muster/v1/faults/1
+400 invalid_request    DELETE /muster/v1/faults/x
 400 invalid_request    POST /muster/v1/apps
 400 invalid_request    POST /muster/v1/apps not json
 400 invalid_request    POST /muster/v1/apps {}

@@ -123,7 +123,7 @@ impl Peer {
             headers,
             body: Vec::new(),
         };
-        if status >= 200 && !is_head {
+        if status >= 200 && status != 204 && !is_head {
             let length: usize = answer.header("content-length").unwrap().parse().unwrap();
             while self.received.len() < length {
                 assert!(
