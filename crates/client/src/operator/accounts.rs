@@ -1,8 +1,11 @@
 //! The accounts of an app.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{Operator, OperatorError};
+use crate::ProfileValue;
 
 impl Operator {
     /// Up to `limit` (1 to 10,000) accounts of an app in order of internal id, those after the one
@@ -13,11 +16,42 @@ impl Operator {
         after: Option<&str>,
         limit: u32,
     ) -> Result<AccountPage, OperatorError> {
-        let limit = limit.to_string();
-        let mut query = vec![("limit", limit.as_str())];
-        query.extend(after.map(|id| ("after", id)));
+        let query = AccountQuery {
+            after,
+            limit: Some(limit),
+            ..AccountQuery::default()
+        };
+        self.find_accounts(sdkappid, &query).await
+    }
+
+    /// The accounts that a query asks for.
+    pub async fn find_accounts(
+        &self,
+        sdkappid: u32,
+        query: &AccountQuery<'_>,
+    ) -> Result<AccountPage, OperatorError> {
+        let limit = query.limit.map(|limit| limit.to_string());
+        let parameters = [
+            ("limit", limit.as_deref()),
+            ("after", query.after),
+            ("prefix", query.prefix),
+        ];
+        let given = parameters.into_iter();
+        let given: Vec<_> = given
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
         let path = ["apps", &sdkappid.to_string(), "accounts"];
-        self.get(&path, &query).await
+        self.get(&path, &given).await
+    }
+
+    /// The account of an internal id.
+    pub async fn account_by_internal_id(
+        &self,
+        sdkappid: u32,
+        internal_id: &str,
+    ) -> Result<Account, OperatorError> {
+        let path = ["apps", &sdkappid.to_string(), "internal-ids", internal_id];
+        self.get(&path, &[]).await
     }
 
     /// One account.
@@ -42,6 +76,22 @@ pub struct Account {
     pub imported_at: String,
     /// When its profile last changed, UTC.
     pub changed_at: String,
+    /// When the user was last kicked, UTC.
+    pub kicked_at: Option<String>,
+    /// The other fields of the profile that are set, by their Tags.
+    pub profile: BTreeMap<String, ProfileValue<'static>>,
+}
+
+/// Which accounts of an app; the default is the first 1000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountQuery<'a> {
+    /// Only those whose user id begins with this. The server looks at 100,000 accounts in one call,
+    /// so a page may be short, even empty, while there is a next one.
+    pub prefix: Option<&'a str>,
+    /// Only those after this internal id.
+    pub after: Option<&'a str>,
+    /// How many, 1 to 10,000.
+    pub limit: Option<u32>,
 }
 
 /// Some accounts, and where to go on.

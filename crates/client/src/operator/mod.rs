@@ -17,6 +17,10 @@
 
 mod accounts;
 mod apps;
+mod clock;
+mod faults;
+mod import;
+mod sessions;
 
 use std::{fmt, time::Duration};
 
@@ -28,8 +32,12 @@ use reqwest::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use self::{
-    accounts::{Account, AccountPage},
+    accounts::{Account, AccountPage, AccountQuery},
     apps::{App, AppChange, AppKey, Change, NewApp, Webhook, WebhookChange},
+    clock::ServerTime,
+    faults::{Fault, NewFault},
+    import::{Imported, ImportedEntry, Outcome},
+    sessions::{Session, SessionPage},
 };
 use crate::{SetupError, TransportError, http::Http};
 
@@ -63,6 +71,11 @@ impl Operator {
     pub async fn ready(&self) -> Result<(), OperatorError> {
         let Ready {} = self.get(&["ready"], &[]).await?;
         Ok(())
+    }
+
+    /// The API's description, an OpenAPI 3.1 document. Needs no token.
+    pub async fn openapi(&self) -> Result<serde_json::Value, OperatorError> {
+        self.get(&["openapi.json"], &[]).await
     }
 
     async fn get<T: DeserializeOwned>(

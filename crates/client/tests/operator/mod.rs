@@ -1,8 +1,11 @@
 //! The calls of the operator API.
 
 use muster_client::{
-    SecretKey,
-    operator::{AppChange, Change, NewApp, Operator, OperatorError, WebhookChange},
+    ImportEntry, ProfileValue, SecretKey,
+    operator::{
+        AccountQuery, AppChange, Change, NewApp, NewFault, Operator, OperatorError, Outcome,
+        WebhookChange,
+    },
 };
 use serde_json::{Value, json};
 
@@ -140,11 +143,19 @@ async fn changes_of_an_app() {
 #[tokio::test]
 async fn accounts() {
     let page = r#"{"accounts":[{"internal_id":"144115188075855873","user_id":"alice","nick":"",
-        "face_url":"","imported_at":"x","changed_at":"x"}],"next_after":"144115188075855873"}"#;
+        "face_url":"","imported_at":"x","changed_at":"x","kicked_at":null,
+        "profile":{"Tag_Profile_IM_Level":3,"Tag_Profile_Custom_Vip":"gold"}}],"next_after":"144115188075855873"}"#;
     let tap = WireTap::answering(&status_200(page)).await;
     let operator = Operator::new(&tap.base, "t0ken").unwrap();
     let page = operator.accounts(1, Some("7"), 1).await.unwrap();
     assert_eq!(page.accounts[0].user_id, "alice");
+    assert_eq!(page.accounts[0].kicked_at, None);
+    let profile = &page.accounts[0].profile;
+    assert_eq!(profile["Tag_Profile_IM_Level"], ProfileValue::from(3));
+    assert_eq!(
+        profile["Tag_Profile_Custom_Vip"],
+        ProfileValue::from("gold")
+    );
     assert_eq!(page.next_after.as_deref(), Some("144115188075855873"));
     let sent = tap.request().await;
     assert_eq!(sent.path, "/muster/v1/apps/1/accounts");
@@ -152,6 +163,173 @@ async fn accounts() {
         (sent.parameter("limit"), sent.parameter("after")),
         ("1", "7")
     );
+}
+
+#[tokio::test]
+async fn accounts_by_prefix_and_internal_id() {
+    let query = AccountQuery {
+        prefix: Some("a b"),
+        ..AccountQuery::default()
+    };
+    let none = r#"{"accounts":[],"next_after":"9"}"#;
+    let (page, request) = sent(none, async |operator| {
+        operator.find_accounts(7, &query).await
+    })
+    .await;
+    assert_eq!(
+        (page.accounts.len(), page.next_after.as_deref()),
+        (0, Some("9"))
+    );
+    assert_eq!(request.query, [("prefix".to_owned(), "a+b".to_owned())]);
+
+    let alice = r#"{"internal_id":"144115188075855874","user_id":"alice","nick":"",
+        "face_url":"","imported_at":"x","changed_at":"x","kicked_at":"y","profile":{}}"#;
+    let (account, request) = sent(alice, async |operator| {
+        operator
+            .account_by_internal_id(7, "144115188075855874")
+            .await
+    })
+    .await;
+    assert_eq!(account.kicked_at.as_deref(), Some("y"));
+    assert_eq!(
+        request.path,
+        "/muster/v1/apps/7/internal-ids/144115188075855874"
+    );
+}
+
+#[tokio::test]
+async fn imports_with_reasons() {
+    let answer = r#"{"dry_run":true,"created":1,"updated":0,"unchanged":0,"superseded":0,
+        "refused":1,"entries":[{"position":0,"user_id":"alice","result":"created"},
+        {"position":1,"user_id":null,"result":"refused","code":70402,"reason":"No."}]}"#;
+    let alice = ImportEntry {
+        user_id: "alice",
+        nick: Some("Alice"),
+        face_url: None,
+    };
+    let entries = [alice, ImportEntry::id("")];
+    let (imported, request) = sent(answer, async |operator| {
+        operator.import(7, &entries, true).await
+    })
+    .await;
+    assert!(imported.dry_run);
+    assert_eq!((imported.created, imported.refused), (1, 1));
+    assert_eq!(imported.entries[0].result, Outcome::Created);
+    assert_eq!(imported.entries[1].code, Some(70402));
+    assert_eq!(
+        (&*request.method, &*request.path),
+        ("POST", "/muster/v1/apps/7/accounts")
+    );
+    assert_eq!(
+        request.json(),
+        json!({"accounts": [{"user_id": "alice", "nick": "Alice"}, {"user_id": ""}],
+            "dry_run": true})
+    );
+}
+
+#[tokio::test]
+async fn sessions() {
+    let answer = r#"{"sessions":[{"session_id":"17","user_id":"alice","platform":"Web",
+        "source":"::1","since":"x"}],"next_after":null}"#;
+    let (page, request) = sent(answer, async |operator| {
+        operator.sessions(7, Some("alice"), Some("16"), 5).await
+    })
+    .await;
+    assert_eq!(page.sessions[0].session_id, "17");
+    assert_eq!(request.path, "/muster/v1/apps/7/sessions");
+    for (name, value) in [("user_id", "alice"), ("after", "16"), ("limit", "5")] {
+        assert_eq!(request.parameter(name), value);
+    }
+    let ((), request) = sent("", async |operator| operator.end_session(7, "17").await).await;
+    assert_eq!(
+        (&*request.method, &*request.path),
+        ("DELETE", "/muster/v1/apps/7/sessions/17")
+    );
+}
+
+#[tokio::test]
+async fn faults() {
+    let answer = r#"{"id":"1","sdkappid":null,"command":"kick","code":70500,"message":null,
+        "latency_ms":0,"cut":false,"carried_out":true,"probability":0.5,"until":null,"struck":1,
+        "left":2}"#;
+    let all = NewFault {
+        sdkappid: Some(7),
+        command: Some("kick".to_owned()),
+        code: Some(70500),
+        message: Some("No.".to_owned()),
+        latency_ms: Some(10),
+        cut: false,
+        carried_out: true,
+        probability: Some(0.5),
+        for_s: Some(60),
+        until: None,
+        count: Some(3),
+    };
+    let cut = NewFault {
+        cut: true,
+        until: Some("2026-02-20T08:00:00Z".to_owned()),
+        ..NewFault::default()
+    };
+    for (fault, expected) in [
+        (
+            all,
+            json!({"sdkappid": 7, "command": "kick", "code": 70500, "message": "No.",
+                "latency_ms": 10, "carried_out": true, "probability": 0.5, "for_s": 60,
+                "count": 3}),
+        ),
+        (cut, json!({"cut": true, "until": "2026-02-20T08:00:00Z"})),
+    ] {
+        let (added, request) =
+            sent(answer, async |operator| operator.add_fault(&fault).await).await;
+        assert_eq!((&*added.id, added.struck, added.left), ("1", 1, Some(2)));
+        assert_eq!(
+            (&*request.method, &*request.path),
+            ("POST", "/muster/v1/faults")
+        );
+        assert_eq!(request.json(), expected);
+    }
+    let list = format!(r#"{{"faults":[{answer}]}}"#);
+    let (faults, request) = sent(&list, Operator::faults).await;
+    assert_eq!(faults[0].command.as_deref(), Some("kick"));
+    assert_eq!(
+        (&*request.method, &*request.path),
+        ("GET", "/muster/v1/faults")
+    );
+    let ((), request) = sent("", async |operator| operator.remove_fault("1").await).await;
+    assert_eq!(
+        (&*request.method, &*request.path),
+        ("DELETE", "/muster/v1/faults/1")
+    );
+    let (removed, request) = sent(r#"{"removed":3}"#, Operator::clear_faults).await;
+    assert_eq!(removed, 3);
+    assert_eq!(
+        (&*request.method, &*request.path),
+        ("DELETE", "/muster/v1/faults")
+    );
+}
+
+#[tokio::test]
+async fn the_clock_and_the_description() {
+    let answer = r#"{"now":"2026-05-21T08:00:00Z","ahead_s":7776000}"#;
+    let (time, request) = sent(answer, Operator::clock).await;
+    assert_eq!(time.now, "2026-05-21T08:00:00Z");
+    assert_eq!(
+        (&*request.method, &*request.path),
+        ("GET", "/muster/v1/clock")
+    );
+    let (time, request) = sent(answer, async |operator| {
+        operator.advance_clock(7_776_000).await
+    })
+    .await;
+    assert_eq!(time.ahead_s, 7_776_000);
+    assert_eq!(
+        (&*request.method, &*request.path),
+        ("POST", "/muster/v1/clock/advance")
+    );
+    assert_eq!(request.json(), json!({"seconds": 7_776_000}));
+    let (document, request) = sent(r#"{"openapi":"3.1.0"}"#, Operator::openapi).await;
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(request.path, "/muster/v1/openapi.json");
 }
 
 #[tokio::test]
