@@ -204,6 +204,7 @@ mod tests {
             rate_limits: true,
             trusted_proxies: Vec::new(),
             test_controls: false,
+            tls: None,
             limits: Limits::default(),
         };
         let core = Core {
