@@ -14,6 +14,7 @@
 )]
 
 mod admins;
+mod app_settings;
 mod apps;
 mod bodies;
 mod captured;
