@@ -163,7 +163,8 @@ impl Default for AppSettings {
 /// Who is told of an app's events, and how (wire §8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// Where events are posted to: an `http` or `https` URL without a query.
+    /// Where events are posted to: an `http` or `https` URL without a query, see
+    /// [`Webhook::parse_url`].
     pub url: String,
     /// Signs each event if there is one.
     pub token: Option<WebhookToken>,

@@ -19,6 +19,7 @@ pub mod reference;
 pub mod rules;
 pub mod store;
 pub mod time;
+mod webhook_url;
 
 pub use account::{Account, Tombstone};
 pub use app::{App, AppChange, AppKey, AppPatch, AppSettings, Edition, NewApp};
@@ -28,3 +29,4 @@ pub use profile::{FaceUrl, Nick, Profile, ProfileField};
 pub use reference::ReferenceStore;
 pub use store::{AccountStore, OpError, StoreError, StoreStats};
 pub use time::UnixSeconds;
+pub use webhook_url::WebhookUrlError;
