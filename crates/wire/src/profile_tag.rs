@@ -167,6 +167,35 @@ impl Tag {
         number.ok_or_else(|| Failure::profile_value_type(&self.name(), "uint32"))
     }
 
+    /// The Tag of a field, and the value as it is written.
+    pub(crate) fn of(field: &ProfileField) -> (Self, TagValue<'_>) {
+        match field {
+            ProfileField::Nick(text) => (Self::Nick, TagValue::Text(text.as_str())),
+            ProfileField::FaceUrl(text) => (Self::Image, TagValue::Text(text.as_str())),
+            ProfileField::SelfSignature(text) => {
+                (Self::SelfSignature, TagValue::Text(text.as_str()))
+            }
+            ProfileField::Location(text) => (Self::Location, TagValue::Text(text.as_str())),
+            ProfileField::Gender(value) => (Self::Gender, TagValue::Text(word_of(GENDERS, value))),
+            ProfileField::AllowType(value) => {
+                let word = word_of(ALLOW_TYPES, value);
+                (Self::AllowType, TagValue::Text(word))
+            }
+            ProfileField::AdminForbidType(value) => {
+                let word = word_of(ADMIN_FORBID_TYPES, value);
+                (Self::AdminForbidType, TagValue::Text(word))
+            }
+            ProfileField::Custom(field, text) => {
+                (Self::Custom(field.clone()), TagValue::Text(text.as_str()))
+            }
+            ProfileField::BirthDay(number) => (Self::BirthDay, TagValue::Number(*number)),
+            ProfileField::Language(number) => (Self::Language, TagValue::Number(*number)),
+            ProfileField::MsgSettings(number) => (Self::MsgSettings, TagValue::Number(*number)),
+            ProfileField::Level(number) => (Self::Level, TagValue::Number(*number)),
+            ProfileField::Role(number) => (Self::Role, TagValue::Number(*number)),
+        }
+    }
+
     /// The value of this field in a profile; `None` if it was never set. Nick and image always are.
     pub(crate) fn value_in<'a>(&self, profile: &'a Profile) -> Option<TagValue<'a>> {
         let more = profile.more.as_deref();

@@ -14,6 +14,7 @@ mod portrait_get;
 mod portrait_set;
 mod request_line;
 mod specification;
+mod webhook;
 
 use std::collections::BTreeSet;
 

@@ -12,7 +12,7 @@ use crate::{
     text,
 };
 
-const SPECIFICATION: &str = include_str!("../../../../docs/wire.md");
+pub(crate) const SPECIFICATION: &str = include_str!("../../../../docs/wire.md");
 
 /// The cells of the table whose head starts with this text, row by row.
 fn table(head: &str) -> Vec<Vec<&'static str>> {
