@@ -11,7 +11,7 @@ use std::{
 };
 
 use muster_accounts::AccountStore;
-use muster_wire::{Command, ErrorCode};
+use muster_wire::{Command, ErrorCode, webhook::CallbackCommand};
 use prometheus_client::{
     collector::Collector,
     encoding::{
@@ -44,6 +44,8 @@ pub(crate) struct Metrics {
     failed_handshakes: Counter,
     usersig_hits: Counter,
     usersig_misses: Counter,
+    webhook_events: Family<EventLabels, Counter>,
+    webhook_waiting: Gauge,
 }
 
 /// A listener, as logs and metrics name it.
@@ -120,6 +122,71 @@ impl EncodeLabelValue for Code {
     }
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    command: EventName,
+    outcome: EventOutcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct EventName(CallbackCommand);
+
+impl EncodeLabelValue for EventName {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.name().encode(encoder)
+    }
+}
+
+impl EventLabels {
+    fn new(command: CallbackCommand, outcome: EventOutcome) -> Self {
+        Self {
+            command: EventName(command),
+            outcome,
+        }
+    }
+}
+
+/// What became of an event for a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum EventOutcome {
+    /// HTTP 200 came back.
+    Delivered,
+    /// Another status came back.
+    Refused,
+    /// No whole answer came in time.
+    TimedOut,
+    /// There was no connection, or it broke.
+    Failed,
+    /// Too many were waiting, or the server was stopping.
+    Dropped,
+}
+
+impl EventOutcome {
+    const ALL: [Self; 5] = [
+        Self::Delivered,
+        Self::Refused,
+        Self::TimedOut,
+        Self::Failed,
+        Self::Dropped,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+impl EncodeLabelValue for EventOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.name().encode(encoder)
+    }
+}
+
 #[derive(Clone)]
 struct DurationBuckets;
 
@@ -156,6 +223,8 @@ impl Metrics {
             failed_handshakes: Counter::default(),
             usersig_hits: Counter::default(),
             usersig_misses: Counter::default(),
+            webhook_events: Family::default(),
+            webhook_waiting: Gauge::default(),
         };
         // The series are there from the start, not from the first event on.
         for listener in [ListenerName::Public, ListenerName::Operator] {
@@ -163,6 +232,13 @@ impl Metrics {
             metrics
                 .refused_connections
                 .get_or_create_owned(&ListenerLabels { listener });
+        }
+        for command in CallbackCommand::ALL {
+            for outcome in EventOutcome::ALL {
+                metrics
+                    .webhook_events
+                    .get_or_create_owned(&EventLabels::new(command, outcome));
+            }
         }
         metrics.register(store, presence);
         metrics
@@ -217,6 +293,16 @@ impl Metrics {
             "muster_usersig_cache_misses",
             "UserSigs that had to be verified",
             self.usersig_misses.clone(),
+        );
+        registry.register(
+            "muster_webhook_events",
+            "Events for webhooks, by what became of them",
+            self.webhook_events.clone(),
+        );
+        registry.register(
+            "muster_webhook_waiting",
+            "Events that wait for a receiver, or for its answer",
+            self.webhook_waiting.clone(),
         );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("muster_build", "The running version", version);
@@ -288,6 +374,19 @@ impl Metrics {
     pub(crate) fn sign_in(&self, code: Option<ErrorCode>) {
         let labels = CodeLabels { code: Code(code) };
         self.sign_ins.get_or_create(&labels).inc();
+    }
+
+    /// Counts the end of an event for a webhook.
+    pub(crate) fn event(&self, command: CallbackCommand, outcome: EventOutcome) {
+        self.webhook_events
+            .get_or_create(&EventLabels::new(command, outcome))
+            .inc();
+    }
+
+    /// So many more events wait for a receiver, or fewer.
+    pub(crate) fn waiting_events(&self, change: isize) {
+        self.webhook_waiting
+            .inc_by(i64::try_from(change).expect("a count fits"));
     }
 
     /// All figures, as they are now.

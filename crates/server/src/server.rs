@@ -1,10 +1,10 @@
 //! The server as a whole: takes its two addresses, serves, stops.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use muster_accounts::AccountStore;
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tracing::{info, warn};
 
 use crate::{
@@ -29,6 +29,8 @@ pub struct Server {
     operator_addr: SocketAddr,
     stop: StopSwitch,
     stopping: Stopping,
+    webhooks: Webhooks,
+    shutdown_grace: Duration,
 }
 
 /// Why a server did not come to be.
@@ -91,10 +93,12 @@ pub async fn bind(
     let metrics = Arc::new(Metrics::new(store.clone(), presence.clone()));
     let limits = Arc::new(settings.limits.clone());
     let (stop, stopping) = Stopping::new();
+    let webhooks = Webhooks::new(metrics.clone(), clock.clone(), limits.webhook_queue);
+    let shutdown_grace = Duration::from_secs(limits.shutdown_grace_s);
     let core = Core {
         store,
         clock,
-        webhooks: Webhooks::new(metrics.clone()),
+        webhooks: webhooks.clone(),
         metrics: metrics.clone(),
         request_ids,
         stopping: stopping.clone(),
@@ -128,6 +132,8 @@ pub async fn bind(
         operator_addr,
         stop,
         stopping,
+        webhooks,
+        shutdown_grace,
     })
 }
 
@@ -157,8 +163,8 @@ impl Server {
     }
 
     /// Serves until `shutdown` ends, then stops: takes no more connections, answers 503 to requests
-    /// that still come on open ones, and returns when every call in progress has been answered, or
-    /// after [`Limits::shutdown_grace_s`](crate::Limits::shutdown_grace_s).
+    /// that still come on open ones, and returns when every call in progress has been answered and
+    /// the events of webhooks have been sent, or after [`Limits::shutdown_grace_s`](crate::Limits::shutdown_grace_s).
     ///
     /// A caller whose store can stop by itself waits for
     /// [`AccountStore::stopped`] in `shutdown` as well.
@@ -170,18 +176,23 @@ impl Server {
             stopping,
             public_addr,
             operator_addr,
+            webhooks,
+            shutdown_grace,
         } = self;
         info!(%public_addr, %operator_addr, "serving");
         let until_shutdown = async {
             shutdown.await;
             info!("stopping: waiting for the calls in progress");
             stop.stop();
+            Instant::now() + shutdown_grace
         };
-        let (cut_public, cut_operator, ()) = tokio::join!(
+        let (cut_public, cut_operator, deadline) = tokio::join!(
             public.serve(stopping.clone()),
             operator.serve(stopping),
             until_shutdown
         );
+        // The last events are those of the last calls.
+        webhooks.drain(deadline).await;
         let cut_connections = cut_public + cut_operator;
         if cut_connections > 0 {
             warn!(cut_connections, "stopped before every call was answered");

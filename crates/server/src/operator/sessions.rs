@@ -210,7 +210,7 @@ mod tests {
         let core = Core {
             store,
             clock: Clock::system(),
-            webhooks: Webhooks::new(metrics.clone()),
+            webhooks: Webhooks::new(metrics.clone(), Clock::system(), 1),
             metrics,
             request_ids: Arc::new(RequestIds::new(1)),
             stopping: Stopping::new().1,

@@ -1,16 +1,69 @@
 //! Tells an app's own back end of events (wire §8).
+//!
+//! Who makes an event never waits: it goes into the queue of its app, and tasks bring it to the
+//! receiver. Each app has lanes of its own, so a receiver that is slow or down delays no other app's
+//! events. Nothing of this is on disk: an event is told once, as far as the receiver takes it, and
+//! what a stop finds waiting is sent as long as the stop may take.
+//!
+//! - `lanes`: the order and the bounds of what waits.
+//! - `queue`: those of one app, with what the log says of its receiver.
+//! - `delivery`: one event, and how often it is tried.
+//! - `receivers`, `names`: HTTP, and where a receiver's name leads.
+//! - `outage`: lines of the log that are written once and not with every event.
 
-use std::{net::IpAddr, sync::Arc};
+mod delivery;
+mod lanes;
+mod names;
+mod outage;
+mod queue;
+mod receivers;
 
-use muster_accounts::{App, UserId};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use muster_accounts::{App, SdkAppId, UserId};
 use muster_wire::{platform::Platform, webhook::Event};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+use tracing::{error, info, warn};
 
-use crate::metrics::Metrics;
+use self::{
+    delivery::{Delivery, outcome},
+    lanes::{Bounds, LaneNumber},
+    queue::{Queue, Taken},
+    receivers::{Receivers, Unanswered},
+};
+use crate::{
+    Clock,
+    metrics::{EventOutcome, Metrics},
+    panics,
+    stopping::{StopSwitch, Stopping},
+};
+
+/// How many bytes of events wait for one receiver, however few events they are.
+const WAITING_LIMIT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Sends events to the receivers that apps have named. Clones share the queues.
 #[derive(Clone)]
-pub(crate) struct Webhooks {
+pub(crate) struct Webhooks(Arc<Shared>);
+
+struct Shared {
+    /// One for each app that ever had an event; apps are as many as the operator makes.
+    queues: Mutex<HashMap<SdkAppId, Arc<Queue>>>,
+    bounds: Bounds,
+    receivers: Receivers,
+    clock: Clock,
     metrics: Arc<Metrics>,
+    /// Events in all queues and on their way.
+    waiting: watch::Sender<usize>,
+    /// Set when what still waits is given up.
+    abandon: StopSwitch,
+    given_up: Stopping,
 }
 
 /// Where the call or the session came from that made an event.
@@ -22,11 +75,26 @@ pub(crate) struct Origin {
 }
 
 impl Webhooks {
-    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics }
+    /// `limit` is how many events wait for one app's receiver.
+    pub(crate) fn new(metrics: Arc<Metrics>, clock: Clock, limit: usize) -> Self {
+        let (abandon, given_up) = Stopping::new();
+        Self(Arc::new(Shared {
+            queues: Mutex::default(),
+            bounds: Bounds {
+                events: limit,
+                bytes: WAITING_LIMIT_BYTES,
+            },
+            receivers: Receivers::default(),
+            clock,
+            metrics,
+            waiting: watch::Sender::new(0),
+            abandon,
+            given_up,
+        }))
     }
 
-    /// Takes an event about a user in, to be sent if the app has a receiver. Never waits.
+    /// Takes an event about a user in, to be sent if the app has a receiver. Never waits. Events of
+    /// one user are sent in the order of these calls.
     pub(crate) fn send(
         &self,
         app: &App,
@@ -35,6 +103,90 @@ impl Webhooks {
         origin: Origin,
         now_ms: u64,
     ) {
-        let _ = (app, user_id, event, origin, now_ms, &self.metrics);
+        let Some(webhook) = &app.settings.webhook else {
+            return;
+        };
+        let shared = &self.0;
+        let command = event.command();
+        if shared.given_up.is_set() {
+            shared.metrics.event(command, EventOutcome::Dropped);
+            return;
+        }
+        let delivery = Delivery::new(app.sdkappid, webhook, event, origin, now_ms);
+        let queue = shared.queue(app.sdkappid);
+        // Counted before it can end.
+        shared.count(1);
+        match queue.push(user_id, delivery) {
+            Taken::Begins(lane) => {
+                tokio::spawn(shared.clone().run_lane(queue, lane));
+            }
+            Taken::Waits => {}
+            Taken::Dropped => {
+                shared.count(-1);
+                shared.metrics.event(command, EventOutcome::Dropped);
+            }
+        }
+    }
+
+    /// Waits until all events are sent, at most until `deadline`; those that are left then are
+    /// dropped, and so are all later ones. To be called when nothing makes events any more.
+    pub(crate) async fn drain(&self, deadline: Instant) {
+        let shared = &self.0;
+        let mut waiting = shared.waiting.subscribe();
+        let left = *waiting.borrow();
+        if left > 0 {
+            info!(
+                events = left,
+                "stopping: sending the events that wait for webhooks"
+            );
+        }
+        let sent = timeout_at(deadline, waiting.wait_for(|waiting| *waiting == 0))
+            .await
+            .is_ok();
+        if sent {
+            return;
+        }
+        let dropped = *shared.waiting.borrow();
+        shared.abandon.stop();
+        warn!(
+            dropped,
+            "stopped before every event was sent to its webhook; dropped them"
+        );
+    }
+}
+
+impl Shared {
+    fn queue(&self, sdkappid: SdkAppId) -> Arc<Queue> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues
+            .entry(sdkappid)
+            .or_insert_with(|| Arc::new(Queue::new(sdkappid, self.bounds)));
+        queue.clone()
+    }
+
+    fn count(&self, change: isize) {
+        self.waiting
+            .send_modify(|waiting| *waiting = waiting.saturating_add_signed(change));
+        self.metrics.waiting_events(change);
+    }
+
+    /// Sends what is in a lane, one event after the other, until there is none.
+    async fn run_lane(self: Arc<Self>, queue: Arc<Queue>, lane: LaneNumber) {
+        let mut given_up = self.given_up.clone();
+        while let Some(delivery) = queue.next(lane) {
+            let delivering = panics::catch(delivery.deliver(&self.receivers, &self.clock));
+            let ended = tokio::select! {
+                biased;
+                () = given_up.wait() => return,
+                ended = delivering => ended,
+            };
+            let ended = ended.unwrap_or_else(|panic| {
+                error!(panic, "sending an event panicked");
+                Err(Unanswered::Failed("a fault of muster".to_owned()))
+            });
+            self.metrics.event(delivery.command(), outcome(&ended));
+            queue.ended(&delivery, &ended);
+            self.count(-1);
+        }
     }
 }
