@@ -164,7 +164,8 @@ impl Server {
 
     /// Serves until `shutdown` ends, then stops: takes no more connections, answers 503 to requests
     /// that still come on open ones, and returns when every call in progress has been answered and
-    /// the events of webhooks have been sent, or after [`Limits::shutdown_grace_s`](crate::Limits::shutdown_grace_s).
+    /// the events of webhooks have been sent, or after
+    /// [`Limits::shutdown_grace_s`](crate::Limits::shutdown_grace_s).
     ///
     /// A caller whose store can stop by itself waits for
     /// [`AccountStore::stopped`] in `shutdown` as well.

@@ -53,7 +53,8 @@ pub struct Limits {
     pub deadline_s: u64,
     /// The largest request body (wire §2, check 15). 1 MiB.
     pub body_limit_bytes: usize,
-    /// How long calls in progress may take to end when the server stops. 10 s.
+    /// How long calls in progress, and after them the events of webhooks, may take to end when the
+    /// server stops. 10 s.
     pub shutdown_grace_s: u64,
     /// How many verified UserSigs are remembered. 10,000.
     pub verified_tokens: usize,

@@ -14,6 +14,10 @@ use super::names::Names;
 /// For one whole exchange, from the connection to the end of the answer (wire §8.1).
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a connection is kept for the next event. Common receivers close an idle one after 5 s,
+/// and an event that is sent at that very moment is lost.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// How much of an answer is read, so that its connection can be used again. What says more than
 /// that loses its connection.
 const ANSWER_LIMIT_BYTES: usize = 16 * 1024;
@@ -98,6 +102,7 @@ fn client(names: Names, tls: ClientConfig, is_near: bool) -> Result<Client, Unan
         .tls_backend_preconfigured(tls)
         .dns_resolver(Arc::new(names))
         .tcp_nodelay(true)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         // A redirect would carry the event to a host that nobody named.
         .redirect(Policy::none())
         .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")));
@@ -170,6 +175,7 @@ pub(super) fn host_of(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use muster_accounts::app::Webhook;
     use rustls::{
         ServerConfig,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -234,6 +240,26 @@ mod tests {
         };
         let ended = receivers.post(&url, "a=b", body()).await;
         assert_eq!(ended.expect("an answer"), StatusCode::OK);
+    }
+
+    /// What an operator can set can be posted to.
+    #[test]
+    fn every_url_of_a_webhook_is_one_here() {
+        for (url, host) in [
+            (
+                "HTTPS://Hooks.Example.COM:8443/a%20b;c=d,@e",
+                "hooks.example.com:8443",
+            ),
+            ("https://hooks.example.com.", "hooks.example.com.:443"),
+            ("http://receiver_1/", "receiver_1:80"),
+            ("http://9ab/a//b/../c", "9ab:80"),
+            ("http://xn--bcher-kva.example/", "xn--bcher-kva.example:80"),
+            ("http://127.0.0.1:65535", "127.0.0.1:65535"),
+            ("http://[2001:db8:0::7]:1", "[2001:db8::7]:1"),
+        ] {
+            let url = Webhook::parse_url(url).expect("it can be one");
+            assert_eq!(host_of(&url), host);
+        }
     }
 
     #[test]
