@@ -29,9 +29,6 @@ use crate::presence::Ended;
 /// The name that stands for every command which has no rate limit of its own.
 const EVERY_COMMAND: &str = "*";
 
-/// The longest webhook URL, in bytes.
-const URL_LIMIT_BYTES: usize = 2048;
-
 /// New settings for an app. What is left out stays as it is; `null` is refused unless it has a
 /// meaning.
 #[derive(Deserialize, ToSchema)]
@@ -258,16 +255,17 @@ fn rate_limits(
 
 impl WebhookChangeBody {
     fn parse(self) -> Result<WantedWebhook, ApiError> {
-        if let Some(url) = &self.url {
-            check_url(url)?;
-        }
+        let url = |text: String| {
+            Webhook::parse_url(&text)
+                .map_err(|error| ApiError::invalid_request(format!("webhook.url: {error}.")))
+        };
         let token = |text| {
             WebhookToken::new(text).ok_or_else(|| {
                 ApiError::invalid_request("webhook.token: 1 to 256 bytes are allowed.")
             })
         };
         Ok(WantedWebhook {
-            url: self.url,
+            url: self.url.map(url).transpose()?,
             token: self
                 .token
                 .map(|text| text.map(token).transpose())
@@ -276,22 +274,6 @@ impl WebhookChangeBody {
             imports: self.imports,
         })
     }
-}
-
-/// What is wrong with a URL is not quoted: it may hold a password.
-fn check_url(url: &str) -> Result<(), ApiError> {
-    let rest = url
-        .strip_prefix("http://")
-        .or_else(|| url.strip_prefix("https://"));
-    let fits = rest
-        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()));
-    if !fits || url.len() > URL_LIMIT_BYTES || url.contains(['?', '#']) {
-        return Err(ApiError::invalid_request(format!(
-            "webhook.url is no http or https URL without a query, of up to {URL_LIMIT_BYTES} \
-             bytes; write it like https://backend.example.com/muster."
-        )));
-    }
-    Ok(())
 }
 
 impl WantedWebhook {
