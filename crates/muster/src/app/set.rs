@@ -37,6 +37,7 @@ Examples:
 // One struct: clap's group does not see through a flattened one.
 #[derive(Args)]
 #[group(required = true, multiple = true)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Settings {
     /// What the app may do: account cap, deletion, import after deletion.
     #[arg(long, value_name = "EDITION", value_parser = dev::edition())]

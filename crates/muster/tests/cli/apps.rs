@@ -2,8 +2,11 @@
 
 use std::{fs, path::Path};
 
-use muster_client::{CallError, ImportEntry, SecretKey};
-use muster_testkit::{Muster, SAMPLE_KEY, SDKAPPID};
+use muster_client::{
+    CallError, ImportEntry, SecretKey,
+    operator::{NewFault, OperatorError},
+};
+use muster_testkit::{Muster, SAMPLE_KEY, SDKAPPID, sample_key};
 use serde_json::Value;
 
 use crate::run::{Run, client_of, dev, muster, noted, operator, serve, stop, wait};
@@ -419,6 +422,45 @@ fn json_for_scripts() {
     }
     // An error is no document.
     served.app("show 6 --json").refused(1);
+    stop(served.muster);
+}
+
+/// Faults and the clock are for servers to develop against, unless a setting says otherwise.
+#[test]
+fn test_controls_are_there_in_dev_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let dev = dev(&dir.path().join("dev")).start();
+    let api = operator(&dev);
+    assert_eq!(wait(api.clock()).unwrap().ahead_s, 0);
+    let time = wait(api.advance_clock(3600)).unwrap();
+    assert_eq!(time.ahead_s, 3600);
+    let cut = NewFault {
+        cut: true,
+        count: Some(1),
+        ..NewFault::default()
+    };
+    wait(api.add_fault(&cut)).unwrap();
+    let client = client_of(&dev, SDKAPPID, sample_key());
+    let alice = ImportEntry::id("alice");
+    let error = wait(client.account_import(&alice)).unwrap_err();
+    assert!(matches!(error, CallError::Transport(_)), "{error}");
+    wait(client.account_import(&alice)).unwrap();
+    let page = wait(api.accounts(SDKAPPID, None, 10)).unwrap();
+    let stamped = &page.accounts[1].imported_at;
+    assert!(*stamped >= time.now, "{stamped} {time:?}");
+    stop(dev);
+
+    let served = served();
+    let api = operator(&served.muster);
+    for refused in [
+        wait(api.clock()).unwrap_err(),
+        wait(api.add_fault(&cut)).unwrap_err(),
+    ] {
+        assert!(
+            matches!(&refused, OperatorError::Refused { code, .. } if code == "test_controls_off"),
+            "{refused}"
+        );
+    }
     stop(served.muster);
 }
 

@@ -23,8 +23,10 @@ const SEARCH_STEP: usize = 10_000;
 #[into_params(parameter_in = Query)]
 pub(super) struct PageParameters {
     /// The internal id after which the page begins, from `next_after` of the page before.
+    #[param(example = "144115188075855873")]
     after: Option<String>,
     /// How many accounts, 1 to 10000; 1000 if left out.
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 10_000, example = 100)]
     limit: Option<String>,
     /// Only accounts whose user id begins with this. One request looks at 100,000 accounts at most,
     /// so a page may be short, even empty, while `next_after` says where to go on.
@@ -53,6 +55,7 @@ pub(super) struct AccountBody {
     /// When the user was last kicked, in UTC: UserSigs of that second or before are invalid. `null`
     /// is never.
     #[schema(example = "2026-02-20T08:00:00Z")]
+    #[schema(required = true)]
     kicked_at: Option<String>,
     /// The other fields of the profile that are set, by their Tags; also custom ones that are not
     /// declared any more.
@@ -95,6 +98,7 @@ pub(super) struct PageBody {
     /// In order of internal id, which is the order of import.
     accounts: Vec<AccountBody>,
     /// `after` of the next page; `null` on the last.
+    #[schema(required = true)]
     next_after: Option<String>,
 }
 

@@ -47,6 +47,7 @@ pub(super) struct AppBody {
     #[schema(example = json!({"account_import": 500, "*": null}))]
     rate_limits: BTreeMap<String, Option<u32>>,
     /// Who is told of events; `null` is nobody.
+    #[schema(required = true)]
     webhook: Option<WebhookBody>,
     /// The key that was made here; shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +60,7 @@ pub(super) struct AppBody {
 pub(super) struct KeyBody {
     /// From when on it verifies nothing more, in UTC; `null` for the key to sign with.
     #[schema(example = "2026-02-21T08:00:00Z")]
+    #[schema(required = true)]
     until: Option<String>,
 }
 

@@ -20,6 +20,9 @@ const KEY_MIN_BYTES: usize = 16;
 /// The longest time for which old keys still verify: 365 days.
 const GRACE_MAX_S: u64 = 365 * 86_400;
 
+/// The operation whose body may be left out.
+pub(super) const ROTATE_KEY: &str = "rotate_key";
+
 /// An app to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +61,8 @@ impl BodyObject for RotateKeyBody {
 
 /// Make an app
 ///
-/// It has the admin `administrator` from the start, who has an account.
+/// It has the admin `administrator` from the start, who has an account. Its edition is `developer` if
+/// none is named.
 #[utoipa::path(
     post, path = "/muster/v1/apps", operation_id = "create_app", tag = "apps",
     request_body = NewAppBody,
@@ -131,8 +135,8 @@ pub(super) async fn show(
 /// What is signed with a key before it verifies for `grace_s` more, or as long as that key was to
 /// last anyway. At most 5 keys verify at a time.
 #[utoipa::path(
-    post, path = "/muster/v1/apps/{sdkappid}/rotate-key", operation_id = "rotate_key",
-    tag = "apps", params(AppNumber), request_body = Option<RotateKeyBody>,
+    post, path = "/muster/v1/apps/{sdkappid}/rotate-key", operation_id = ROTATE_KEY,
+    tag = "apps", params(AppNumber), request_body = RotateKeyBody,
     responses(
         (status = 200, description = "The app, with its key if one was made", body = AppBody),
         (status = 400, description = "`invalid_request`", body = ErrorBody),

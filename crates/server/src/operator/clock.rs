@@ -61,7 +61,8 @@ pub(super) async fn show(
 /// Put the clock ahead
 ///
 /// For all that goes by the time of day: UserSigs, the bar of 90 days after deletion, grace of old
-/// keys, rate limits, faults. It goes forward only, and lasts until the server stops; what was
+/// keys, rate limits, faults. A UserSig that a client signed by its own clock may have ended by then;
+/// sign for longer. It goes forward only, and lasts until the server stops; what was
 /// written in the meantime keeps its times, so use a data directory that can be thrown away.
 #[utoipa::path(
     post, path = "/muster/v1/clock/advance", operation_id = "advance_clock",

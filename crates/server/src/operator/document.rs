@@ -10,13 +10,14 @@ use muster_wire::Command;
 use utoipa::{
     OpenApi as _,
     openapi::{
-        ContentBuilder, Object, ObjectBuilder, OpenApi, Ref, ResponseBuilder, Type,
+        ContentBuilder, Object, ObjectBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder,
+        Type,
         path::Operation,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
-use super::error::ErrorBody;
+use super::{apps, error::ErrorBody};
 
 /// The name of the one way to be let in.
 const OPERATOR_TOKEN: &str = "operator_token";
@@ -56,6 +57,13 @@ pub(super) fn document(open: OpenApi, protected: OpenApi) -> OpenApi {
     document.merge(open);
     document.merge(behind_token(protected));
     for operation in operations(&mut document) {
+        if operation.operation_id.as_deref() == Some(apps::ROTATE_KEY)
+            && let Some(RefOr::T(body)) = &mut operation.request_body
+        {
+            // The one body that may be left out; the derivation knows no other way to say so than to
+            // allow null, too.
+            body.required = Some(Required::False);
+        }
         for (status, description) in [
             ("500", "`internal`: the server failed"),
             (
@@ -129,7 +137,12 @@ pub(super) fn words(document: &OpenApi) -> BTreeSet<String> {
 impl Document {
     pub(super) fn new(document: &OpenApi) -> Self {
         let json = document.to_json().expect("a document is plain data");
-        Self(json.into())
+        // utoipa 6 spells these formats otherwise than the registry of OpenAPI does. In a text of the
+        // document the quotes would be escaped.
+        Self(
+            json.replace(r#""format":"u-int"#, r#""format":"uint"#)
+                .into(),
+        )
     }
 }
 
@@ -146,18 +159,31 @@ pub(super) async fn openapi(Extension(Document(json)): Extension<Document>) -> i
 
 /// The names of the editions.
 pub(super) fn edition() -> Object {
-    words_of(Edition::ALL.map(Edition::name), "developer")
+    words_of(
+        Edition::ALL.map(Edition::name),
+        "developer",
+        "Decides on the account cap, on deletion and on import after deletion.",
+    )
 }
 
 /// The names of the commands.
 pub(super) fn command() -> Object {
-    words_of(Command::ALL.map(Command::name), "account_import")
+    words_of(
+        Command::ALL.map(Command::name),
+        "account_import",
+        "Which calls it strikes; every command if left out.",
+    )
 }
 
 /// One of these words.
-pub(super) fn words_of<const N: usize>(words: [&'static str; N], example: &str) -> Object {
+pub(super) fn words_of<const N: usize>(
+    words: [&'static str; N],
+    example: &str,
+    description: &str,
+) -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
+        .description(Some(description))
         .enum_values(Some(words))
         .examples([example])
         .build()

@@ -78,14 +78,18 @@ pub(super) struct FaultBody {
     id: String,
     /// Whose calls it strikes; `null` is every app's.
     #[schema(example = 1_400_000_000)]
+    #[schema(required = true)]
     sdkappid: Option<u32>,
     /// Which calls it strikes; `null` is every command.
     #[schema(example = "account_import")]
+    #[schema(required = true)]
     command: Option<&'static str>,
     /// The code that is answered, if one is.
     #[schema(example = 70500)]
+    #[schema(required = true)]
     code: Option<u32>,
     /// The text that goes with it, if one was given.
+    #[schema(required = true)]
     message: Option<String>,
     /// How long the call waits, in milliseconds.
     #[schema(example = 0)]
@@ -99,12 +103,14 @@ pub(super) struct FaultBody {
     probability: f64,
     /// Until when it is in force, in UTC; `null` is until it is removed.
     #[schema(example = "2026-02-20T08:00:00Z")]
+    #[schema(required = true)]
     until: Option<String>,
     /// How often it has struck.
     #[schema(example = 1)]
     struck: u64,
     /// How often it strikes yet; `null` is without limit.
     #[schema(example = 2)]
+    #[schema(required = true)]
     left: Option<u64>,
 }
 

@@ -83,6 +83,7 @@ struct EntryBody {
     position: usize,
     /// Whom it names; `null` if it names nobody.
     #[schema(example = "alice")]
+    #[schema(required = true)]
     user_id: Option<String>,
     /// What became of it.
     #[schema(schema_with = result)]
@@ -99,7 +100,7 @@ struct EntryBody {
 
 fn result() -> Object {
     let words = ["created", "updated", "unchanged", "superseded", "refused"];
-    document::words_of(words, "created")
+    document::words_of(words, "created", "What became of it.")
 }
 
 /// What became of one entry.

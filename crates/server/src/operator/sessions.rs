@@ -20,8 +20,10 @@ pub(super) struct PageParameters {
     /// Only those of this user.
     user_id: Option<String>,
     /// The session after which the page begins, from `next_after` of the page before.
+    #[param(example = "17")]
     after: Option<String>,
     /// How many sessions, 1 to 10000; 1000 if left out.
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 10_000, example = 100)]
     limit: Option<String>,
 }
 
@@ -62,11 +64,16 @@ pub(super) struct SessionsBody {
     sessions: Vec<SessionBody>,
     /// `after` of the next page; `null` on the last.
     #[schema(example = "17")]
+    #[schema(required = true)]
     next_after: Option<String>,
 }
 
 fn platform() -> Object {
-    document::words_of(Platform::ALL.map(Platform::name), Platform::Web.name())
+    document::words_of(
+        Platform::ALL.map(Platform::name),
+        Platform::Web.name(),
+        "What the client runs on.",
+    )
 }
 
 /// List an app's sessions, page by page

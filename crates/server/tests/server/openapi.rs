@@ -238,6 +238,10 @@ async fn it_is_fit_to_make_clients_of() {
             assert!(operation["responses"][error].is_object(), "{what}");
         }
     }
+    let rotate = &document["paths"]["/muster/v1/apps/{sdkappid}/rotate-key"]["post"];
+    assert_eq!(rotate["requestBody"]["required"], false);
+    let number = &document["components"]["schemas"]["AppBody"]["properties"]["sdkappid"];
+    assert_eq!(number["format"], "uint32");
     let editions = &document["components"]["schemas"]["AppBody"]["properties"]["edition"]["enum"];
     assert_eq!(*editions, json!(Edition::ALL.map(Edition::name)));
 }
