@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
-use muster_accounts::{Account, InternalId, SdkAppId, UserId};
+use muster_accounts::{Account, InternalId, Profile, SdkAppId, UserId};
 use muster_wire::{TagValue, further_fields};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,6 +18,9 @@ use super::{
 const SEARCH_MAX: usize = 100_000;
 const SEARCH_STEP: usize = 10_000;
 
+/// How long a page gets as JSON: clients stop reading at 64 MiB.
+const PAGE_LIMIT_BYTES: usize = 48 * 1024 * 1024;
+
 /// Which page of accounts.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -25,7 +28,8 @@ pub(super) struct PageParameters {
     /// The internal id after which the page begins, from `next_after` of the page before.
     #[param(example = "144115188075855873")]
     after: Option<String>,
-    /// How many accounts, 1 to 10000; 1000 if left out.
+    /// How many accounts, 1 to 10000; 1000 if left out. A page ends before it would be longer than
+    /// 48 MiB.
     #[param(value_type = u32, required = false, minimum = 1, maximum = 10_000, example = 100)]
     limit: Option<String>,
     /// Only accounts whose user id begins with this. One request looks at 100,000 accounts at most,
@@ -119,50 +123,101 @@ pub(super) async fn page(
 ) -> Result<Json<PageBody>, ApiError> {
     let after = parameters.after.as_deref().map(parse_after).transpose()?;
     let limit = parse_limit(parameters.limit.as_deref())?;
-    if let Some(prefix) = &parameters.prefix {
-        check_prefix(prefix)?;
-        return search(&shared, sdkappid, prefix, after, limit).await;
-    }
-    // One more than shown tells whether there is a next page.
-    let mut accounts = shared
-        .ask(shared.core.store.page(sdkappid, after, limit + 1))
-        .await?;
-    let has_next = accounts.len() > limit;
-    accounts.truncate(limit);
-    let last = accounts.last().filter(|_| has_next);
-    let next_after = last.map(|account| account.internal_id);
-    Ok(Json(page_body(&accounts, next_after)))
+    let prefix = parameters.prefix.unwrap_or_default();
+    check_prefix(&prefix)?;
+    let page = collect(&shared, sdkappid, &prefix, after, limit).await?;
+    Ok(Json(page))
 }
 
-/// A page of those accounts whose user id begins with `prefix`.
-async fn search(
+/// A page of those accounts after `after` whose user id begins with `prefix`.
+async fn collect(
     shared: &Parts,
     app: SdkAppId,
     prefix: &str,
     mut after: Option<InternalId>,
     limit: usize,
-) -> Result<Json<PageBody>, ApiError> {
-    let mut found = Vec::new();
-    for _ in 0..SEARCH_MAX / SEARCH_STEP {
-        let step = shared
-            .ask(shared.core.store.page(app, after, SEARCH_STEP))
-            .await?;
-        let is_last = step.len() < SEARCH_STEP;
-        for account in step {
-            // There is an account after this page, whether it fits or not.
-            if found.len() == limit {
-                return Ok(Json(page_body(&found, after)));
+) -> Result<PageBody, ApiError> {
+    // One more than shown tells whether there is a next page.
+    let step = if prefix.is_empty() {
+        limit + 1
+    } else {
+        SEARCH_STEP
+    };
+    let mut page = Page {
+        accounts: Vec::new(),
+        bytes_left: PAGE_LIMIT_BYTES,
+    };
+    let mut looked_at = 0;
+    while looked_at < SEARCH_MAX {
+        let found = shared.ask(shared.core.store.page(app, after, step)).await?;
+        let is_last = found.len() < step;
+        looked_at += found.len();
+        for account in found {
+            let matches = account.user_id.as_str().starts_with(prefix);
+            if page.accounts.len() == limit || (matches && !page.has_room_for(&account)) {
+                return Ok(page.up_to(after));
             }
             after = Some(account.internal_id);
-            if account.user_id.as_str().starts_with(prefix) {
-                found.push(account);
+            if matches {
+                page.push(&account);
             }
         }
         if is_last {
-            return Ok(Json(page_body(&found, None)));
+            return Ok(page.up_to(None));
         }
     }
-    Ok(Json(page_body(&found, after)))
+    Ok(page.up_to(after))
+}
+
+/// A page that is filled.
+struct Page {
+    accounts: Vec<AccountBody>,
+    bytes_left: usize,
+}
+
+impl Page {
+    /// The first account has room in any case.
+    fn has_room_for(&self, account: &Account) -> bool {
+        self.accounts.is_empty() || json_bytes(account) <= self.bytes_left
+    }
+
+    fn push(&mut self, account: &Account) {
+        self.bytes_left = self.bytes_left.saturating_sub(json_bytes(account));
+        self.accounts.push(account_body(account));
+    }
+
+    fn up_to(self, next_after: Option<InternalId>) -> PageBody {
+        PageBody {
+            accounts: self.accounts,
+            next_after: next_after.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// How long an account can be as JSON, at most.
+fn json_bytes(account: &Account) -> usize {
+    // An escaped byte is six.
+    const ESCAPED: usize = 6;
+    const FIXED_BYTES: usize = 400;
+    const TAG_BYTES: usize = 40;
+    let Profile {
+        nick,
+        face_url,
+        more,
+    } = &account.profile;
+    let mut text_bytes = account.user_id.as_bytes().len();
+    text_bytes += nick.as_str().len() + face_url.as_str().len();
+    let mut fields = 0;
+    if more.is_some() {
+        for (_, value) in further_fields(&account.profile) {
+            fields += 1;
+            text_bytes += match value {
+                TagValue::Text(text) => text.len(),
+                TagValue::Number(_) => 10,
+            };
+        }
+    }
+    FIXED_BYTES + ESCAPED * text_bytes + TAG_BYTES * fields
 }
 
 /// No user id begins with more bytes than one has, or with others.
@@ -233,13 +288,6 @@ fn parse_internal_id(what: &str, text: &str) -> Result<InternalId, ApiError> {
             "{what} is not an internal id; those begin at {first}."
         ))
     })
-}
-
-fn page_body(accounts: &[Account], next_after: Option<InternalId>) -> PageBody {
-    PageBody {
-        accounts: accounts.iter().map(account_body).collect(),
-        next_after: next_after.map(|id| id.to_string()),
-    }
 }
 
 fn account_body(account: &Account) -> AccountBody {

@@ -228,11 +228,16 @@ mod tests {
     }
 
     async fn ask(operator: &Operator, method: Method, path: &str) -> (u16, Value) {
+        let path = format!("/muster/v1/apps/7/sessions{path}");
+        send(operator, method, &path, Value::Null).await
+    }
+
+    async fn send(operator: &Operator, method: Method, path: &str, body: Value) -> (u16, Value) {
         let request = Request::builder()
             .method(method)
-            .uri(format!("/muster/v1/apps/7/sessions{path}"))
+            .uri(path)
             .header("authorization", format!("Bearer {TOKEN}"));
-        let request = request.body(Body::empty()).unwrap();
+        let request = request.body(Body::from(body.to_string())).unwrap();
         let response = operator.router.clone().call(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -293,5 +298,24 @@ mod tests {
         );
         let (_, page) = ask(&operator, Method::GET, "").await;
         assert_eq!(page["sessions"].as_array().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn disabling_an_app_ends_its_sessions() {
+        let presence = Presence::new(10);
+        let operator = operator(presence.clone()).await;
+        let mut alice = enter(&presence, "alice");
+        let app = "/muster/v1/apps/7";
+        for (change, open) in [
+            (json!({"deletion": true}), 1),
+            (json!({"disabled": false}), 1),
+            // Refused, so nothing is done.
+            (json!({"disabled": true, "edition": "gold"}), 1),
+            (json!({"disabled": true}), 0),
+        ] {
+            send(&operator, Method::PATCH, app, change.clone()).await;
+            assert_eq!(presence.open(), open, "{change}");
+        }
+        assert_eq!(alice.ended().await, Ended::AppDisabled);
     }
 }

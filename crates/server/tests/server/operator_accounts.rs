@@ -1,10 +1,15 @@
 //! Accounts through the operator API: found, shown whole, imported in bulk.
 
-use muster_accounts::UnixSeconds;
+use std::sync::Arc;
+
+use muster_accounts::{
+    AccountStore as _, FaceUrl, Nick, ReferenceStore, SdkAppId, UnixSeconds, UserId,
+    rules::import::{ImportEntry, ImportRequest},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{self, APP, IMPORT, IMPORT_MANY, NOW_S, Running, SET},
+    harness::{self, APP, IMPORT, IMPORT_MANY, NOW_S, Running, SET, Setup},
     operator::assert_error,
 };
 
@@ -71,17 +76,64 @@ async fn accounts_are_found_by_a_prefix() {
     assert_eq!(all["accounts"].as_array().unwrap().len(), 31);
 }
 
+/// A server with these accounts, imported past the API's limits.
+async fn start_with(entries: impl Iterator<Item = ImportEntry>) -> Running {
+    let store = Arc::new(ReferenceStore::default());
+    let server = Setup {
+        store: store.clone(),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let request = ImportRequest::new(entries.collect());
+    let now = UnixSeconds(NOW_S);
+    store.import(SdkAppId(APP), request, now).await.unwrap();
+    server
+}
+
+fn entry(position: usize, user_id: &str) -> ImportEntry {
+    ImportEntry {
+        position,
+        user_id: UserId::parse(user_id).unwrap(),
+        nick: None,
+        face_url: None,
+    }
+}
+
+/// A page never gets too long for clients to read.
+#[tokio::test]
+async fn a_page_of_large_accounts_is_short() {
+    // As JSON six times as long.
+    let text = "\u{1}".repeat(500);
+    let large = |position| ImportEntry {
+        nick: Nick::parse(text.as_str().into()).ok(),
+        face_url: FaceUrl::parse(text.as_str().into()).ok(),
+        ..entry(position, &format!("user{position}"))
+    };
+    let server = start_with((0..9999).map(large)).await;
+    for (prefix, expected) in [("", 10_000), ("&prefix=user", 9999)] {
+        let mut path = format!("{ACCOUNTS}?limit=10000{prefix}");
+        let mut pages = Vec::new();
+        loop {
+            let answer = server.operate("GET", &path, "").await;
+            assert!(answer.body.len() <= 48 * 1024 * 1024);
+            let page = answer.json();
+            pages.push(page["accounts"].as_array().unwrap().len());
+            let Some(after) = page["next_after"].as_str() else {
+                break;
+            };
+            path = format!("{ACCOUNTS}?limit=10000{prefix}&after={after}");
+        }
+        assert_eq!(pages.iter().sum::<usize>(), expected);
+        assert_eq!(pages.len(), 2, "{pages:?}");
+    }
+}
+
 /// What a request looks at is bounded, so the caller goes on where it stopped.
 #[tokio::test]
 async fn a_search_stops_after_100_000_accounts() {
-    let server = harness::start().await;
-    for round in 0..10 {
-        let of_round = |i| json!({"user_id": format!("user{round}-{i}")});
-        let accounts: Vec<_> = (0..10_000).map(of_round).collect();
-        let answer = import(&server, json!({"accounts": accounts})).await;
-        assert_eq!(answer["created"], 10_000);
-    }
-    import(&server, json!({"accounts": [{"user_id": "zoe"}]})).await;
+    let users = (0..100_000).map(|i| entry(i, &format!("user{i}")));
+    let server = start_with(users.chain([entry(100_000, "zoe")])).await;
     // With `administrator` there are 100,002 accounts.
     let page = get(&server, &format!("{ACCOUNTS}?prefix=zo")).await;
     assert_eq!(page["accounts"], json!([]));
