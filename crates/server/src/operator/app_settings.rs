@@ -150,7 +150,14 @@ pub(super) async fn configure(
     // its sessions open.
     let parts = shared.clone();
     let change = tokio::spawn(async move { change(&parts, sdkappid, wanted).await });
-    let changed = async { change.await.unwrap_or_else(|_| Err(ApiError::internal())) };
+    let changed = async {
+        change
+            .await
+            .unwrap_or_else(|error| match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(ApiError::stopping()),
+            })
+    };
     let app = shared.ask(changed).await?;
     Ok(Json(app_body(&shared, &app, None).await?))
 }

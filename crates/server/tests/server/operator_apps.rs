@@ -1,14 +1,17 @@
 //! An app's settings: how they are changed, and what they do on the other listener.
 
 use muster_accounts::UnixSeconds;
+use muster_server::Limits;
 use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        self, ALICE, APP, CHECK, GET, IMPORT, KEY, NOW_S, Running, SET, post, query_with, usersig,
+        self, ALICE, APP, CHECK, GET, IMPORT, KEY, NOW_S, Running, SET, Setup, post, query_with,
+        usersig,
     },
     operator::{app, assert_error, code_with_key},
-    peer::{Answer, Peer},
+    peer::{Answer, Peer, soon},
+    stub_store::{Fault, StubStore},
 };
 
 const THIS_APP: &str = "/muster/v1/apps/1400000000";
@@ -275,6 +278,44 @@ async fn custom_fields_are_declared_and_used() {
     set(&server, json!({"custom_fields": ["Vip"]})).await;
     let answer = server.call(GET, get).await.json();
     assert_eq!(answer["UserProfileItem"][0]["ProfileItem"], gold);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_told_of() {
+    let store = StubStore::new();
+    let limits = Limits {
+        deadline_s: 1,
+        ..Limits::default()
+    };
+    let server = Setup {
+        store: store.clone(),
+        limits,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let disable = json!({"disabled": true});
+    for (fault, status, code) in [
+        (Fault::Fails, 503, "store_unavailable"),
+        (Fault::Panics, 500, "internal"),
+        (Fault::ForgetsTheApp, 404, "app_not_found"),
+    ] {
+        store.set(fault);
+        assert_error(&patch(&server, &disable).await, status, code);
+    }
+    // What takes too long is carried out all the same.
+    store.set(Fault::Blocks);
+    let late = patch(&server, &disable).await;
+    assert_error(&late, 503, "store_unavailable");
+    store.set(Fault::None);
+    assert_eq!(server.call(IMPORT, ALICE).await.code(), 0);
+    store.release();
+    soon(async {
+        while server.call(IMPORT, ALICE).await.code() != 60016 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

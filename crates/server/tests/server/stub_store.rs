@@ -194,6 +194,7 @@ impl AccountStore for StubStore {
         change: AppChange,
         now: UnixSeconds,
     ) -> Result<Arc<App>, OpError<AppRefusal>> {
+        self.meet(app).await?;
         self.inner.change_app(app, change, now).await
     }
 
