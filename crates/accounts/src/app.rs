@@ -234,12 +234,33 @@ impl App {
     }
 }
 
-/// A network as in `10.0.0.0/8`, or one address; without bits beyond its prefix.
+/// A network as in `10.0.0.0/8`, or one address; without bits beyond its prefix. One of IPv4 that is
+/// written as IPv6 (`::ffff:10.0.0.1`) is one of IPv4, as callers' addresses are.
+///
+/// ```
+/// use muster_accounts::app::parse_network;
+///
+/// assert_eq!(parse_network("10.1.2.3/8").unwrap().to_string(), "10.0.0.0/8");
+/// assert_eq!(parse_network("::ffff:10.1.2.3").unwrap().to_string(), "10.1.2.3/32");
+/// assert_eq!(parse_network("ten"), None);
+/// ```
 pub fn parse_network(text: &str) -> Option<IpNet> {
+    /// The bits that every mapped address begins with.
+    const MAPPED_BITS: u8 = 96;
     let network = text.parse::<IpNet>().ok();
-    network
-        .map(|network| network.trunc())
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let network = network.or_else(address)?.trunc();
+    let mapped = match network {
+        IpNet::V4(_) => None,
+        IpNet::V6(v6) => v6
+            .addr()
+            .to_ipv4_mapped()
+            .zip(v6.prefix_len().checked_sub(MAPPED_BITS)),
+    };
+    match mapped {
+        Some((v4, bits)) => IpNet::new(v4.into(), bits).ok(),
+        None => Some(network),
+    }
 }
 
 /// An app to be made.

@@ -179,7 +179,7 @@ fn app_note(app: &App, made: bool, wanted: Edition) -> String {
 }
 
 fn key_note(app: &App) -> String {
-    if sample::holds_public_key(app) {
+    if *app.signing_key() == sample::key() {
         return format!("{} (public: a sample that everyone knows)", sample::KEY);
     }
     "its own, not the public sample key".to_owned()

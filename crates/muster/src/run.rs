@@ -169,7 +169,8 @@ async fn end(opened: &Opened, served: anyhow::Result<()>) -> anyhow::Result<Exit
 /// Judges all apps there are, also one that was given the public sample key while the server ran.
 async fn refuse_public_keys(opened: &Opened, sample_key: &SampleKeyArg) -> anyhow::Result<()> {
     let apps = opened.store.apps().await.context("cannot read the apps")?;
-    match apps.iter().find(|app| sample::holds_public_key(app)) {
+    let now = Clock::system().now();
+    match apps.iter().find(|app| sample::holds_public_key(app, now)) {
         Some(app) => refuse_public_key(&opened.config, sample_key, app.sdkappid),
         None => Ok(()),
     }

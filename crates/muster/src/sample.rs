@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use muster_accounts::{App, SdkAppId};
+use muster_accounts::{App, SdkAppId, UnixSeconds};
 use muster_usersig::{Claims, SecretKey, sign};
 
 use crate::out::shell_quoted;
@@ -22,9 +22,9 @@ pub(crate) fn key() -> SecretKey {
     SecretKey::parse(KEY).expect("64 hex digits are a key")
 }
 
-/// Whether anyone can sign for this app.
-pub(crate) fn holds_public_key(app: &App) -> bool {
-    app.keys.iter().any(|known| known.key == key())
+/// Whether anyone can sign for this app at `now`.
+pub(crate) fn holds_public_key(app: &App, now: UnixSeconds) -> bool {
+    app.keys_at(now).any(|known| *known == key())
 }
 
 /// The documented sample of the new form, with its repeated id: the last entry wins (wire §3.3).

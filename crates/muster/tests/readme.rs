@@ -40,9 +40,12 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
 fn tests(cell: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let of_wire = root.join("tests/wire");
-    let path = |name: &str| match name.starts_with("crates/") {
-        true => root.join("../..").join(name),
-        false => of_wire.join(name),
+    let path = |name: &str| {
+        if name.starts_with("crates/") {
+            root.join("../..").join(name)
+        } else {
+            of_wire.join(name)
+        }
     };
     let read =
         |name| fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -1,6 +1,7 @@
 //! A thousand sessions at a time, which leave nothing behind.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::float_cmp, reason = "the figures compared are counts")]
 
 use std::thread;
 
@@ -83,7 +84,6 @@ fn round(muster: &Muster, number: usize) {
 }
 
 #[test]
-#[expect(clippy::float_cmp, reason = "the figures compared are counts")]
 fn a_thousand_sessions_are_kicked_and_leave_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let data_dir = dir.path().join("data");

@@ -191,7 +191,9 @@ impl Presence {
             .map(|device| device.info.user_id);
         let device = owner.and_then(|user_id| sessions.remove(app, user_id, id));
         drop(sessions);
-        device.is_some_and(|device| end_all(vec![device], why) == 1)
+        let was_there = device.is_some();
+        end_all(device.into_iter().collect(), why);
+        was_there
     }
 
     /// Up to `limit` online sessions of an app, or of one of its users, in the order of sign-in,

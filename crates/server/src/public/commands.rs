@@ -75,7 +75,7 @@ pub(crate) fn entries(request: &Request) -> usize {
 impl Work {
     /// Carries a request out and gives the body of its answer.
     pub(crate) async fn carry_out(&self, request: Request) -> Result<Vec<u8>, Unanswered> {
-        let (app, now) = (self.app.sdkappid, self.now);
+        let app = self.app.sdkappid;
         match request {
             Request::AccountImport(import) => match self.import(import).await {
                 Ok(_) => Ok(account_import::answer()),
@@ -117,7 +117,7 @@ impl Work {
                 Ok(check.answer(&found))
             }
             Request::OnlineStatus(asked) => self.online_status(asked).await,
-            Request::PortraitSet(set) => self.set_portrait(set, now).await,
+            Request::PortraitSet(set) => self.set_portrait(set).await,
             Request::PortraitGet(get) => {
                 let accounts = self.store.accounts(app, &get.users).await?;
                 Ok(get.answer(&accounts))
@@ -141,15 +141,25 @@ impl Work {
         &self,
         request: ImportRequest,
     ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
-        let (app, now) = (self.app.sdkappid, self.now);
+        let webhook = self.app.settings.webhook.as_ref();
         // Few apps want to hear of imports; for the others nothing is copied (wire §8.1).
-        let told = self.app.settings.webhook.as_ref();
-        let entries = if told.is_some_and(|webhook| webhook.imports) {
-            request.entries().to_vec()
-        } else {
-            Vec::new()
-        };
-        let outcome = self.store.import(app, request, now).await?;
+        if webhook.is_some_and(|webhook| webhook.imports) {
+            return self.to_the_end(|work| work.import_and_tell(request)).await;
+        }
+        self.store
+            .import(self.app.sdkappid, request, self.now)
+            .await
+    }
+
+    async fn import_and_tell(
+        self,
+        request: ImportRequest,
+    ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
+        let entries = request.entries().to_vec();
+        let outcome = self
+            .store
+            .import(self.app.sdkappid, request, self.now)
+            .await?;
         for (entry, imported) in entries.iter().zip(&outcome.entries) {
             let fields = passed_fields(entry);
             if matches!(imported, Imported::Created | Imported::Updated) && !fields.is_empty() {
@@ -208,12 +218,8 @@ impl Work {
     }
 
     /// The account is judged before the fields (wire §3.8).
-    async fn set_portrait(
-        &self,
-        request: portrait_set::Request,
-        now: UnixSeconds,
-    ) -> Result<Vec<u8>, Unanswered> {
-        let app = self.app.sdkappid;
+    async fn set_portrait(&self, request: portrait_set::Request) -> Result<Vec<u8>, Unanswered> {
+        let (app, now) = (self.app.sdkappid, self.now);
         let user_id = request.account?;
         let fields = match request.fields {
             Ok(fields) => fields,
@@ -228,19 +234,32 @@ impl Work {
                 return Err(failure.into());
             }
         };
-        let told = self.app.settings.webhook.is_some().then(|| fields.clone());
-        match self.store.set_profile(app, user_id, fields, now).await {
-            Ok(()) => {
-                if let Some(fields) = told {
-                    self.tell_of_portrait(&user_id, &fields);
-                }
-                Ok(portrait_set::answer())
-            }
+        let set = if self.app.settings.webhook.is_some() {
+            self.to_the_end(|work| work.set_profile_and_tell(user_id, fields))
+                .await
+        } else {
+            self.store.set_profile(app, user_id, fields, now).await
+        };
+        match set {
+            Ok(()) => Ok(portrait_set::answer()),
             Err(OpError::Refused(ProfileRefusal::NotImported)) => {
                 Err(portrait_set::not_imported(&user_id).into())
             }
             Err(OpError::Store(error)) => Err(error.into()),
         }
+    }
+
+    async fn set_profile_and_tell(
+        self,
+        user_id: UserId,
+        fields: Vec<ProfileField>,
+    ) -> Result<(), OpError<ProfileRefusal>> {
+        let app = self.app.sdkappid;
+        self.store
+            .set_profile(app, user_id, fields.clone(), self.now)
+            .await?;
+        self.tell_of_portrait(&user_id, &fields);
+        Ok(())
     }
 
     fn tell_of_portrait(&self, user_id: &UserId, fields: &[ProfileField]) {

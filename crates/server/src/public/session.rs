@@ -316,7 +316,7 @@ impl Session {
             );
         };
         log("signed in");
-        let tell_of = |change| {
+        let tell_of = |app: &App, change| {
             let origin = Origin {
                 source: self.source,
                 platform: Some(platform),
@@ -324,9 +324,9 @@ impl Session {
             let user_id = &user_id;
             let event = Event::StateChange { user_id, change };
             let now_ms = core.clock.now_ms();
-            core.webhooks.send(&app, user_id, &event, origin, now_ms);
+            core.webhooks.send(app, user_id, &event, origin, now_ms);
         };
-        tell_of(StateChange::Login(Vec::new()));
+        tell_of(&app, StateChange::Login(Vec::new()));
 
         let timeout_s = self.shared.limits.session_timeout_s;
         let told = Told::SignedIn {
@@ -344,12 +344,11 @@ impl Session {
             _ => Over::Ended(entered.ended().await),
         };
         log(over.text());
-        match over {
-            Over::SignedOut => tell_of(StateChange::Logout),
-            Over::TimedOut => tell_of(StateChange::TimeOut),
-            // Whoever kicked or deleted the user has told so, once for all devices.
-            Over::Ended(Ended::Kicked | Ended::Deleted) => {}
-            Over::LinkClosed | Over::Stopping | Over::Ended(_) => tell_of(StateChange::LinkClose),
+        if let Some(change) = over.change() {
+            // The app may have got another receiver in the meantime.
+            let now = core.store.app(app.sdkappid).await;
+            let app = now.ok().flatten().unwrap_or(app);
+            tell_of(&app, change);
         }
         if let Some((code, reason)) = over.close() {
             close(socket, code, reason).await;
@@ -407,6 +406,19 @@ impl Over {
         match frame.map(|frame| frame.code) {
             None | Some(CloseCode::Normal | CloseCode::Status) => Self::SignedOut,
             Some(_) => Self::LinkClosed,
+        }
+    }
+
+    /// What the app's webhook is told.
+    fn change(self) -> Option<StateChange> {
+        match self {
+            Self::SignedOut => Some(StateChange::Logout),
+            Self::TimedOut => Some(StateChange::TimeOut),
+            // Whoever kicked or deleted the user has told so, once for all devices.
+            Self::Ended(Ended::Kicked | Ended::Deleted) => None,
+            Self::LinkClosed | Self::Stopping | Self::Ended(Ended::AppDisabled | Ended::Closed) => {
+                Some(StateChange::LinkClose)
+            }
         }
     }
 

@@ -94,6 +94,7 @@ fn inside(fault: Fault, path: &str, body: &str) -> Scene {
 }
 
 /// What raises this code.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn scene(code: u64) -> Scene {
     let administrator = |usersig: &str| signed_by("administrator", usersig);
     let import = |body: &str| post(IMPORT, &query("administrator"), body);

@@ -22,6 +22,10 @@ use crate::{
     peer::{Peer, soon},
 };
 
+/// What is said to a first message that is no sign-in.
+const SIGN_IN: &str = "The first message must be a JSON object with sdkappid, a number, and \
+                       identifier, usersig and platform, each a string.";
+
 /// A client program with a WebSocket.
 pub(crate) struct Device(WebSocketStream<TcpStream>);
 
@@ -235,8 +239,6 @@ async fn refused_sign_ins() {
         message[key] = value;
         message
     };
-    const SIGN_IN: &str = "The first message must be a JSON object with sdkappid, a number, and \
-                           identifier, usersig and platform, each a string.";
     let expired = usersig("alice", KEY, NOW_S - 100, 99);
     let of_bob = usersig("bob", KEY, NOW_S, 100);
     let other_key = usersig("alice", &KEY.replace('5', "6"), NOW_S, 100);
