@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use muster_accounts::AccountStore as _;
+use tracing::warn;
 
 use crate::{
     config, run,
@@ -40,6 +41,12 @@ impl Serve {
         let file = self.config.file();
         let loaded = config::load(self.settings.flags(), std::env::vars_os(), &file)?;
         run::run(loaded, &self.sample_key, async |opened| {
+            if opened.config.test_controls {
+                warn!(
+                    "test_controls is on: with the operator token every call can be made to fail, \
+                     and the clock be moved"
+                );
+            }
             let apps = match opened.store.apps().await?.len() {
                 0 => "none yet; `muster app create --sdkappid N` makes one".to_owned(),
                 apps => apps.to_string(),

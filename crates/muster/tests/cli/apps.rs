@@ -296,7 +296,7 @@ fn settings_that_cannot_be_are_refused() {
         (
             "set 5 --webhook example.com",
             1,
-            "webhook.url is no http or https URL",
+            "webhook.url: the webhook URL has to start with https:// or http://",
         ),
         (
             "set 5 --webhook-retry on",
