@@ -7,7 +7,10 @@
 //! The connection's own task serves it, so the session takes the connection's slot, and the server
 //! waits for it when it stops.
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
+mod messages;
+mod over;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -24,11 +27,10 @@ use muster_accounts::{
     rules::import::{ImportEntry, ImportRequest},
 };
 use muster_wire::{
-    Call, Command, ErrorCode, Failure, account_import,
+    Call, Command, Failure, account_import,
     platform::Platform,
     webhook::{Event, StateChange},
 };
-use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::{
     WebSocketStream,
@@ -39,11 +41,15 @@ use tokio_tungstenite::{
 };
 use tracing::{error, info};
 
-use super::{Shared, gate::Refused, source};
+use self::{
+    messages::{Refusal, SignIn, Told, no_room, no_such_platform, not_a_sign_in},
+    over::Over,
+};
+use super::{Shared, source};
 use crate::{
     connections::Caller,
     log_text::LogText,
-    presence::{Ended, Entered, Full as NoRoom},
+    presence::{Entered, Full as NoRoom},
     request_id::RequestId,
     stream::Exchange,
     webhooks::Origin,
@@ -65,54 +71,6 @@ const PING_PERIOD: Duration = Duration::from_secs(30);
 const LIKE: Command = Command::AccountImport;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
-
-/// The first message of a client. Not `Debug`: it holds the UserSig.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignIn<'a> {
-    sdkappid: u32,
-    #[serde(borrow)]
-    identifier: Cow<'a, str>,
-    #[serde(borrow)]
-    usersig: Cow<'a, str>,
-    #[serde(borrow)]
-    platform: Cow<'a, str>,
-}
-
-/// What a client is told, once.
-#[derive(Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-enum Told<'a> {
-    /// It is online.
-    SignedIn {
-        session_id: String,
-        /// After how many seconds without a sign of life it is taken to be gone.
-        timeout_s: u64,
-    },
-    /// It is not, for this reason; the session is closed.
-    Refused { code: u32, message: &'a str },
-}
-
-/// Why a sign-in is refused.
-struct Refusal {
-    code: ErrorCode,
-    message: String,
-}
-
-impl From<Failure> for Refusal {
-    fn from(Failure { code, info, .. }: Failure) -> Self {
-        Self {
-            code,
-            message: info,
-        }
-    }
-}
-
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
-        refused.failure.into()
-    }
-}
 
 /// A user who is online.
 struct SignedIn {
@@ -384,73 +342,6 @@ impl Session {
     }
 }
 
-/// How a session ended.
-#[derive(Clone, Copy, Debug)]
-enum Over {
-    /// The client said so.
-    SignedOut,
-    /// The connection broke, or the client left without a word.
-    LinkClosed,
-    /// No sign of life.
-    TimedOut,
-    /// The server stops.
-    Stopping,
-    /// Somebody ended it.
-    Ended(Ended),
-}
-
-impl Over {
-    /// A client that closes as it should has signed out; a browser whose page is left says another
-    /// thing.
-    fn by_client(frame: Option<&CloseFrame>) -> Self {
-        match frame.map(|frame| frame.code) {
-            None | Some(CloseCode::Normal | CloseCode::Status) => Self::SignedOut,
-            Some(_) => Self::LinkClosed,
-        }
-    }
-
-    /// What the app's webhook is told.
-    fn change(self) -> Option<StateChange> {
-        match self {
-            Self::SignedOut => Some(StateChange::Logout),
-            Self::TimedOut => Some(StateChange::TimeOut),
-            // Whoever kicked or deleted the user has told so, once for all devices.
-            Self::Ended(Ended::Kicked | Ended::Deleted) => None,
-            Self::LinkClosed | Self::Stopping | Self::Ended(Ended::AppDisabled | Ended::Closed) => {
-                Some(StateChange::LinkClose)
-            }
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::SignedOut => "signed out",
-            Self::LinkClosed => "connection closed",
-            Self::TimedOut => "timed out",
-            Self::Stopping => "closed: the server stops",
-            Self::Ended(Ended::Kicked) => "kicked",
-            Self::Ended(Ended::Deleted) => "closed: the account was deleted",
-            Self::Ended(Ended::AppDisabled) => "closed: the app was disabled",
-            Self::Ended(Ended::Closed) => "closed by an operator",
-        }
-    }
-
-    /// What the client is told when it is closed (`docs/sessions.md`).
-    fn close(self) -> Option<(CloseCode, &'static str)> {
-        match self {
-            // The client's own close is answered by the library.
-            Self::SignedOut => Some((CloseCode::Normal, "")),
-            Self::LinkClosed => None,
-            Self::TimedOut => Some((CloseCode::Library(4008), "timed out")),
-            Self::Stopping => Some((CloseCode::Away, "server stops")),
-            Self::Ended(Ended::Kicked) => Some((CloseCode::Library(4001), "kicked")),
-            Self::Ended(Ended::Deleted) => Some((CloseCode::Library(4002), "account deleted")),
-            Self::Ended(Ended::AppDisabled) => Some((CloseCode::Library(4003), "app disabled")),
-            Self::Ended(Ended::Closed) => Some((CloseCode::Library(4004), "closed by operator")),
-        }
-    }
-}
-
 /// The first message, if it is text; pings may come before it.
 async fn first_text(socket: &mut Socket) -> Option<String> {
     loop {
@@ -485,29 +376,4 @@ async fn close(socket: &mut Socket, code: CloseCode, reason: &'static str) {
     };
     // Who does not answer is left without.
     let _ = timeout(CLOSE_TIMEOUT, closing).await;
-}
-
-fn not_a_sign_in() -> Refusal {
-    Refusal {
-        code: ErrorCode::BodyNotJson,
-        message:
-            "The first message must be a JSON object with sdkappid, a number, and identifier, \
-                  usersig and platform, each a string."
-                .to_owned(),
-    }
-}
-
-fn no_such_platform() -> Refusal {
-    let names = Platform::ALL.map(Platform::name).join(", ");
-    Refusal {
-        code: ErrorCode::BadParameter,
-        message: format!("platform must be one of {names}."),
-    }
-}
-
-fn no_room() -> Refusal {
-    Refusal {
-        code: ErrorCode::TooManyRequests,
-        message: "Every session is taken; try again later.".to_owned(),
-    }
 }

@@ -1,0 +1,73 @@
+//! How a session can end, and who is told what of it (`docs/sessions.md`).
+
+use muster_wire::webhook::StateChange;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+
+use crate::presence::Ended;
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Over {
+    /// The client said so.
+    SignedOut,
+    /// The connection broke, or the client left without a word.
+    LinkClosed,
+    /// No sign of life.
+    TimedOut,
+    /// The server stops.
+    Stopping,
+    /// Somebody ended it.
+    Ended(Ended),
+}
+
+impl Over {
+    /// A client that closes as it should has signed out; a browser whose page is left says another
+    /// thing.
+    pub(super) fn by_client(frame: Option<&CloseFrame>) -> Self {
+        match frame.map(|frame| frame.code) {
+            None | Some(CloseCode::Normal | CloseCode::Status) => Self::SignedOut,
+            Some(_) => Self::LinkClosed,
+        }
+    }
+
+    /// What the app's webhook is told.
+    pub(super) fn change(self) -> Option<StateChange> {
+        match self {
+            Self::SignedOut => Some(StateChange::Logout),
+            Self::TimedOut => Some(StateChange::TimeOut),
+            // Whoever kicked or deleted the user has told so, once for all devices.
+            Self::Ended(Ended::Kicked | Ended::Deleted) => None,
+            Self::LinkClosed | Self::Stopping | Self::Ended(Ended::AppDisabled | Ended::Closed) => {
+                Some(StateChange::LinkClose)
+            }
+        }
+    }
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed out",
+            Self::LinkClosed => "connection closed",
+            Self::TimedOut => "timed out",
+            Self::Stopping => "closed: the server stops",
+            Self::Ended(Ended::Kicked) => "kicked",
+            Self::Ended(Ended::Deleted) => "closed: the account was deleted",
+            Self::Ended(Ended::AppDisabled) => "closed: the app was disabled",
+            Self::Ended(Ended::Closed) => "closed by an operator",
+        }
+    }
+
+    /// What the client is told when it is closed (`docs/sessions.md`).
+    pub(super) fn close(self) -> Option<(CloseCode, &'static str)> {
+        match self {
+            // The client's own close is answered by the library.
+            Self::SignedOut => Some((CloseCode::Normal, "")),
+            Self::LinkClosed => None,
+            Self::TimedOut => Some((CloseCode::Library(4008), "timed out")),
+            Self::Stopping => Some((CloseCode::Away, "server stops")),
+            Self::Ended(Ended::Kicked) => Some((CloseCode::Library(4001), "kicked")),
+            Self::Ended(Ended::Deleted) => Some((CloseCode::Library(4002), "account deleted")),
+            Self::Ended(Ended::AppDisabled) => Some((CloseCode::Library(4003), "app disabled")),
+            Self::Ended(Ended::Closed) => Some((CloseCode::Library(4004), "closed by operator")),
+        }
+    }
+}
