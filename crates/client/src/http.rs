@@ -139,7 +139,10 @@ fn tls(base: &Url) -> Result<rustls::ClientConfig, SetupError> {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The text is no URL.
-    #[error("the URL is not valid: {0}; give scheme, host and port, as in http://127.0.0.1:7080")]
+    #[error(
+        "the URL is not valid: {0}; give scheme, host and port, as in http://127.0.0.1:7081 for the \
+         operator API"
+    )]
     NotAUrl(String),
     /// Neither `http` nor `https`.
     #[error("the URL has scheme {0:?}; use http or https")]

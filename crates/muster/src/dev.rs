@@ -6,7 +6,6 @@ use anyhow::{Context as _, bail};
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser as _};
 use muster_accounts::{AccountStore as _, App, Edition, NewApp, UnixSeconds};
 use muster_server::Clock;
-use tracing::warn;
 
 use crate::{
     config::{self, File},
@@ -89,12 +88,6 @@ impl Dev {
             run::refuse_public_key(&loaded.config, &sample_key, sample::SDKAPPID)?;
         }
         run::run(loaded, &sample_key, async |opened| {
-            if !opened.config.operator_listen.ip().is_loopback() {
-                warn!(
-                    operator_listen = %opened.config.operator_listen,
-                    "the operator API is served beyond this machine, as plain HTTP"
-                );
-            }
             let now = Clock::system().now();
             let (app, made) = app(opened, edition, &sample_key, now).await?;
             let mut notes = vec![

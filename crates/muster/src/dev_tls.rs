@@ -118,8 +118,12 @@ names of Tencent's account API only, so that to trust it is no great risk:
   Python requests  REQUESTS_CA_BUNDLE={ca}
   Node             NODE_EXTRA_CA_CERTS={ca}
   Go, OpenSSL      SSL_CERT_FILE={ca}
+  Java             keytool -importcert -cacerts -alias muster-dev -file {ca}
   all of Debian    sudo cp {ca} /usr/local/share/ca-certificates/muster-dev.crt
                    sudo update-ca-certificates
+
+REQUESTS_CA_BUNDLE and SSL_CERT_FILE take the place of all other authorities: for a client that calls
+other services too, put both into one file.
 
 Clients that insist on https://console.tim.qq.com come here by one of these:
 

@@ -20,10 +20,13 @@ static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
 
 /// Starts the log of this process. Before the process ends, [`end`] writes what still waits.
 pub(crate) fn start(log: &Log) {
-    // The engine below the store tells of every start at this level; its other levels are kept.
+    // The engine below the store and the HTTP client below webhooks tell of their every step at these
+    // levels; who wants that names them. All of muster's own parts begin with its name.
     let level = match log.level.as_str() {
-        "info" => "info,fjall=warn,lsm_tree=warn",
-        other => other,
+        plain @ ("info" | "debug" | "trace") => {
+            format!("warn,muster={plain}")
+        }
+        other => other.to_owned(),
     };
     let filter = EnvFilter::try_new(level).expect("the level was judged with the settings");
     let (writer, guard) = NonBlockingBuilder::default()

@@ -67,6 +67,10 @@ pub(crate) fn run(
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    let operator_listen = loaded.config.operator_listen;
+    if !operator_listen.ip().is_loopback() {
+        warn!(%operator_listen, "the operator API is served beyond this machine, as plain HTTP");
+    }
     // First, for what is wrong with it shows at once, while opening a large store takes its time.
     let files = loaded.config.tls.as_ref();
     let certificate = files.map(TlsFiles::read).transpose()?;

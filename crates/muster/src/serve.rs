@@ -7,7 +7,7 @@ use muster_accounts::AccountStore as _;
 use tracing::warn;
 
 use crate::{
-    config, run,
+    config, out, run,
     settings_args::{ConfigArg, SettingsArgs},
 };
 
@@ -48,7 +48,10 @@ impl Serve {
                 );
             }
             let apps = match opened.store.apps().await?.len() {
-                0 => "none yet; `muster app create --sdkappid N` makes one".to_owned(),
+                0 => format!(
+                    "none yet; `muster app create --sdkappid N --data-dir {}` makes one",
+                    out::shell_quoted(&opened.config.data_dir.to_string_lossy())
+                ),
                 apps => apps.to_string(),
             };
             Ok(run::Prepared {

@@ -1,6 +1,9 @@
-//! SIGTERM and SIGINT: the first stops in order, the second at once. SIGHUP: read files again.
+//! SIGTERM and SIGINT: the first stops in order, a second one at once. SIGHUP: read files again.
 
-use std::{future, process};
+use std::{
+    future, process,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -8,6 +11,10 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use crate::log;
+
+/// What one who stops a server sends once may come twice: `timeout` signals the process and then its
+/// whole group, a terminal likewise. So soon after the first signal another one is the same.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Both signals. From its making on they no longer end the process by themselves.
 pub(crate) struct StopSignals {
@@ -32,7 +39,11 @@ impl StopSignals {
             let name = self.next().await;
             info!(signal = name, "told to stop; a second signal stops at once");
             let _ = told.send(());
-            let name = self.next().await;
+            let first_at = Instant::now();
+            let mut name = self.next().await;
+            while first_at.elapsed() < SAME_SIGNAL {
+                name = self.next().await;
+            }
             error!(
                 signal = name,
                 "stopping at once; calls in progress are cut off"

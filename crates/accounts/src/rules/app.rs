@@ -31,6 +31,9 @@ pub enum AppRefusal {
     /// The app has as many keys that are still good as it may.
     #[error("an app has at most 5 keys at a time")]
     TooManyKeys,
+    /// The key is the one in use, and there is no older one to end.
+    #[error("this is the key in use")]
+    SameKey,
     /// The list has more custom fields than an app may declare.
     #[error("an app declares at most 20 custom fields")]
     TooManyCustomFields,
@@ -95,6 +98,9 @@ pub fn change(
                 .keys
                 .retain(|old| old.is_valid(now) && old.key != key);
             changed.keys.insert(0, AppKey { key, until: None });
+            if changed.keys == app.keys {
+                return Err(AppRefusal::SameKey);
+            }
             if changed.keys.len() > App::MAX_KEYS {
                 return Err(AppRefusal::TooManyKeys);
             }

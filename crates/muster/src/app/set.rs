@@ -113,7 +113,8 @@ struct Settings {
     #[arg(long)]
     no_webhook_token: bool,
 
-    /// Try again when the receiver does not answer in time.
+    /// Try again when the receiver does not answer in time; one that cannot be reached is not tried
+    /// again.
     #[arg(long, value_name = "on|off", value_enum, hide_possible_values = true)]
     webhook_retry: Option<Switch>,
 

@@ -29,6 +29,11 @@ pub(crate) struct Sign {
     #[arg(value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
     expire_s: u64,
 
+    /// When it is signed, in Unix seconds, instead of now: the server's time, where its clock was
+    /// moved.
+    #[arg(long, value_name = "UNIX")]
+    at: Option<u64>,
+
     #[command(flatten)]
     secret_key: SecretKeyArgs,
 }
@@ -49,7 +54,7 @@ impl Sign {
         let claims = Claims {
             identifier: self.identifier.to_string(),
             sdkappid: self.sdkappid.into(),
-            time_s: now_s()?,
+            time_s: self.at.map_or_else(now_s, Ok)?,
             expire_s: self.expire_s,
             userbuf: None,
         };

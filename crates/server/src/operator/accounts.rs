@@ -24,6 +24,7 @@ const PAGE_LIMIT_BYTES: usize = 48 * 1024 * 1024;
 /// Which page of accounts.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PageParameters {
     /// The internal id after which the page begins, from `next_after` of the page before.
     #[param(example = "144115188075855873")]

@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use muster_accounts::UnixSeconds;
 use serde::{Deserialize, Serialize};
+use tracing::info;
 use utoipa::ToSchema;
 
 use super::{
@@ -92,7 +93,13 @@ pub(super) async fn advance(
         ));
     }
     hand.advance(seconds);
-    Ok(Json(clock_body(clock, &hand)))
+    let body = clock_body(clock, &hand);
+    info!(
+        now = body.now,
+        ahead_s = body.ahead_s,
+        "the clock was moved"
+    );
+    Ok(Json(body))
 }
 
 fn clock_body(clock: &Clock, hand: &ClockHand) -> ClockBody {

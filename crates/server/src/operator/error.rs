@@ -20,7 +20,8 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
-    code: &'static str,
+    /// One of a fixed set of words.
+    pub(super) code: &'static str,
     message: String,
     /// Why the store failed, for the log.
     pub(super) cause: Option<Arc<str>>,
@@ -154,10 +155,14 @@ impl ApiError {
             AppRefusal::TooManyKeys => conflict(
                 "too_many_keys",
                 format!(
-                    "App {app} has {} keys that are still good; rotate with grace_s 0 to end them, \
+                    "App {app} has {} keys that are still good; rotate with a grace of 0 s to end them, \
                      or wait.",
                     App::MAX_KEYS
                 ),
+            ),
+            AppRefusal::SameKey => conflict(
+                "same_key",
+                format!("App {app} signs with this key already; give it another one."),
             ),
             AppRefusal::TooManyCustomFields => Self::invalid_request(format!(
                 "custom_fields has more than {} names.",

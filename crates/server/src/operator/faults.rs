@@ -6,6 +6,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use muster_accounts::{SdkAppId, UnixSeconds};
 use muster_wire::{Command, ErrorCode};
 use serde::{Deserialize, Serialize};
+use tracing::info;
 use utoipa::ToSchema;
 
 use super::{
@@ -165,6 +166,7 @@ pub(super) async fn add(
     let fault = body.parse(&shared, now).await?;
     let added = shared.core.faults.add(fault, now);
     let active = added.map_err(|_| ApiError::too_many_faults(Faults::LIMIT))?;
+    info!(id = active.id, fault = ?active.fault, "a fault is in force");
     Ok((StatusCode::CREATED, Json(fault_body(active))))
 }
 

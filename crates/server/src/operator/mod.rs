@@ -181,12 +181,11 @@ impl Answer for Operator {
                 |Ok(response)| response,
             )
         };
-        if let Some(ApiError {
-            cause: Some(cause), ..
-        }) = response.extensions().get()
-        {
+        let refused = response.extensions().get::<ApiError>();
+        if let Some(cause) = refused.and_then(|refused| refused.cause.as_ref()) {
             error!(%request_id, %cause, "the store failed");
         }
+        let code = refused.map(|refused| refused.code);
         if response.extensions().get::<input::UnreadBody>().is_some() {
             caller.exchange.linger();
             response
@@ -202,6 +201,7 @@ impl Answer for Operator {
             method = %LogText(method.as_str()),
             path = %LogText(shown_path(&self.words, uri.path(), response.status())),
             status = response.status().as_u16(),
+            code,
             duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             peer = %caller.peer,
             "answered"

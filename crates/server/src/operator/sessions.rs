@@ -16,6 +16,7 @@ use crate::presence::{Ended, SessionId, SessionInfo};
 /// Which page of sessions.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PageParameters {
     /// Only those of this user.
     user_id: Option<String>,

@@ -85,6 +85,8 @@ struct Answered {
     status: StatusCode,
     /// `None` is OK.
     code: Option<ErrorCode>,
+    /// `ErrorInfo`, if it failed.
+    info: Option<String>,
     body: Vec<u8>,
     /// The request was not read to its end, so the connection cannot go on.
     close: bool,
@@ -95,6 +97,7 @@ impl Answered {
         Self {
             status: StatusCode::OK,
             code: None,
+            info: None,
             body,
             close: false,
         }
@@ -105,6 +108,7 @@ impl Answered {
         Self {
             status: StatusCode::OK,
             code: Some(failure.code),
+            info: Some(failure.info.clone()),
             body,
             close: false,
         }
@@ -360,6 +364,10 @@ impl Shared {
             }
             Err(CutOff) => None,
         };
+        // The protocol's text for an illegal UserSig does not say what is wrong with it.
+        let illegal = record.illegal.as_ref().map(ToString::to_string);
+        let info = || answered.ok()?.info.as_deref();
+        let reason = illegal.as_deref().or_else(info).map(LogText);
         let path = record
             .command
             .is_none()
@@ -371,7 +379,7 @@ impl Shared {
             path = path.as_ref().map(tracing::field::display),
             sdkappid = record.sdkappid.map(|sdkappid| sdkappid.0),
             code,
-            reason = record.illegal.as_ref().map(tracing::field::display),
+            reason = reason.as_ref().map(tracing::field::display),
             method = %LogText(head.method.as_str()),
             entries = record.entries,
             body_bytes = record.body_bytes,

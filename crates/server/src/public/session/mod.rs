@@ -158,16 +158,31 @@ impl Session {
                 return close(&mut socket, CloseCode::Policy, "no sign-in came in time").await;
             }
         };
-        let signed_in = self.sign_in(&text).await;
+        let first = serde_json::from_str(&text).map_err(|_| not_a_sign_in());
+        // Not the text of one who put something else into its place.
+        let who = |first: &SignIn<'_>| (first.sdkappid, UserId::parse(&first.identifier).ok());
+        let who = first.as_ref().ok().map(who);
+        let signed_in = match first {
+            Ok(first) => self.sign_in(first).await,
+            Err(refusal) => Err(refusal),
+        };
         drop(text);
         match signed_in {
             Ok(signed_in) => self.stay(&mut socket, signed_in).await,
             Err(Refusal { code, message }) => {
                 self.shared.core.metrics.sign_in(Some(code));
-                let code = code.get();
-                let request_id = self.request_id;
-                info!(target: "muster::session", %request_id, code, source = %self.source, "refused");
-                let message = &message;
+                let (sdkappid, user_id) = who.unzip();
+                info!(
+                    target: "muster::session",
+                    request_id = %self.request_id,
+                    code = code.get(),
+                    reason = %LogText(&message),
+                    sdkappid,
+                    user_id = user_id.flatten().as_ref().map(tracing::field::display),
+                    source = %self.source,
+                    "refused"
+                );
+                let (code, message) = (code.get(), &*message);
                 // Whether it is heard does not matter: there is no session.
                 let _ = tell(&mut socket, &Told::Refused { code, message }).await;
                 close(&mut socket, CloseCode::Policy, "refused").await;
@@ -176,13 +191,13 @@ impl Session {
     }
 
     /// Judges the first message. The session is online when this succeeds.
-    async fn sign_in(&self, text: &str) -> Result<SignedIn, Refusal> {
+    async fn sign_in(&self, first: SignIn<'_>) -> Result<SignedIn, Refusal> {
         let SignIn {
             sdkappid,
             identifier,
             usersig,
             platform,
-        } = serde_json::from_str(text).map_err(|_| not_a_sign_in())?;
+        } = first;
         let platform = Platform::parse(&platform).ok_or_else(no_such_platform)?;
         let call = Call {
             command: LIKE,
@@ -324,7 +339,11 @@ impl Session {
                 why = entered.ended() => return Over::Ended(why),
                 () = stopping.wait() => return Over::Stopping,
                 message = socket.next() => match message {
-                    Some(Ok(Message::Close(frame))) => return Over::by_client(frame.as_ref()),
+                    Some(Ok(Message::Close(frame))) => {
+                        // The library has the answer ready, with the client's own code.
+                        let _ = timeout(CLOSE_TIMEOUT, socket.flush()).await;
+                        return Over::by_client(frame.as_ref());
+                    }
                     // Whatever it is, it is a sign of life.
                     Some(Ok(_)) => gone_at = Instant::now() + silence,
                     Some(Err(_)) | None => return Over::LinkClosed,

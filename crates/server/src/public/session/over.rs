@@ -59,9 +59,8 @@ impl Over {
     /// What the client is told when it is closed (`docs/sessions.md`).
     pub(super) fn close(self) -> Option<(CloseCode, &'static str)> {
         match self {
-            // The client's own close is answered by the library.
-            Self::SignedOut => Some((CloseCode::Normal, "")),
-            Self::LinkClosed => None,
+            // Closed already, or gone.
+            Self::SignedOut | Self::LinkClosed => None,
             Self::TimedOut => Some((CloseCode::Library(4008), "timed out")),
             Self::Stopping => Some((CloseCode::Away, "server stops")),
             Self::Ended(Ended::Kicked) => Some((CloseCode::Library(4001), "kicked")),
