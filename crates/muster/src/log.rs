@@ -28,6 +28,8 @@ pub(crate) fn start(log: &Log) {
         }
         other => other.to_owned(),
     };
+    // It writes messages as they came, the first of which holds the UserSig.
+    let level = format!("{level},tungstenite=warn,tokio_tungstenite=warn");
     let filter = EnvFilter::try_new(level).expect("the level was judged with the settings");
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(WAITING_LINES_LIMIT)

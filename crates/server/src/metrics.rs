@@ -41,6 +41,7 @@ pub(crate) struct Metrics {
     connections: Family<ListenerLabels, Gauge>,
     refused_connections: Family<ListenerLabels, Counter>,
     sign_ins: Family<CodeLabels, Counter>,
+    unsigned_sessions: Counter,
     failed_handshakes: Counter,
     usersig_hits: Counter,
     usersig_misses: Counter,
@@ -220,6 +221,7 @@ impl Metrics {
             connections: Family::default(),
             refused_connections: Family::default(),
             sign_ins: Family::default(),
+            unsigned_sessions: Counter::default(),
             failed_handshakes: Counter::default(),
             usersig_hits: Counter::default(),
             usersig_misses: Counter::default(),
@@ -278,6 +280,11 @@ impl Metrics {
             "muster_sign_ins",
             "Sign-ins to a session, by code",
             self.sign_ins.clone(),
+        );
+        registry.register(
+            "muster_sessions_unsigned",
+            "Sessions that ended before anyone tried to sign in",
+            self.unsigned_sessions.clone(),
         );
         registry.register(
             "muster_tls_handshakes_failed",
@@ -387,6 +394,11 @@ impl Metrics {
     pub(crate) fn waiting_events(&self, change: isize) {
         self.webhook_waiting
             .inc_by(i64::try_from(change).expect("a count fits"));
+    }
+
+    /// Counts a session that ended before anyone tried to sign in.
+    pub(crate) fn unsigned_session(&self) {
+        self.unsigned_sessions.inc();
     }
 
     /// All figures, as they are now.

@@ -3,6 +3,9 @@
 //! Memory only: what a restart ends is over. A session enters before its user's kick mark is read
 //! and counts as online only once that has been found in order ([`Entered::confirm`]). A kick is
 //! durable before it ends sessions here, so whichever comes first, no session outlives it.
+//!
+//! Whoever changes what is shown here tells of it while the change is made, under the one lock, so
+//! that the events of a user have the order of the changes. Telling never waits.
 
 use std::{
     collections::BTreeMap,
@@ -89,9 +92,17 @@ pub(crate) struct Entered {
 
 /// There are as many sessions as may be.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+pub(crate) enum Full {
+    /// In all.
+    Server,
+    /// Of this user.
+    User,
+}
 
 impl Presence {
+    /// The most sessions of one user, so that one cannot take those of all others.
+    pub(crate) const USER_LIMIT: usize = 50;
+
     /// Room for `limit` sessions.
     pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Sessions {
@@ -113,7 +124,11 @@ impl Presence {
     ) -> Result<Entered, Full> {
         let mut sessions = self.lock();
         if sessions.open >= sessions.limit {
-            return Err(Full);
+            return Err(Full::Server);
+        }
+        let of_user = sessions.users.get(&(app, user_id));
+        if of_user.is_some_and(|devices| devices.len() >= Self::USER_LIMIT) {
+            return Err(Full::User);
         }
         sessions.open += 1;
         sessions.last_id += 1;
@@ -155,45 +170,59 @@ impl Presence {
         users.iter().map(of_user).collect()
     }
 
-    /// Ends the sessions of a user, and says how many of them were online. None of them is shown
-    /// any more when this returns.
-    pub(crate) fn end_user(&self, app: SdkAppId, user_id: UserId, why: Ended) -> usize {
+    /// Ends the sessions of a user, and tells of it once if any of them was online. None of them is
+    /// shown any more when this returns.
+    pub(crate) fn end_user(&self, app: SdkAppId, user_id: UserId, why: Ended, tell: impl FnOnce()) {
         let mut sessions = self.lock();
         let devices = sessions.users.remove(&(app, user_id)).unwrap_or_default();
         sessions.open -= devices.len();
-        drop(sessions);
-        end_all(devices, why)
+        if devices.iter().any(|device| device.online) {
+            tell();
+        }
+        for device in devices {
+            device.end(why);
+        }
     }
 
-    /// Ends all sessions of an app, and says how many of them were online.
-    pub(crate) fn end_app(&self, app: SdkAppId, why: Ended) -> usize {
+    /// Ends all sessions of an app, and tells of each that was online.
+    pub(crate) fn end_app(&self, app: SdkAppId, why: Ended, mut tell: impl FnMut(&SessionInfo)) {
         let mut sessions = self.lock();
         let of_app = sessions.users.range((app, UserId::FIRST)..);
         let users: Vec<_> = of_app
             .map(|(key, _)| *key)
             .take_while(|(owner, _)| *owner == app)
             .collect();
-        let mut devices = Vec::new();
         for user in users {
-            devices.extend(sessions.users.remove(&user).unwrap_or_default());
+            let devices = sessions.users.remove(&user).unwrap_or_default();
+            sessions.open -= devices.len();
+            for device in devices {
+                if device.online {
+                    tell(&device.info);
+                }
+                device.end(why);
+            }
         }
-        sessions.open -= devices.len();
-        drop(sessions);
-        end_all(devices, why)
     }
 
-    /// Ends one session of an app, and says whether there was one of this number.
-    pub(crate) fn end_session(&self, app: SdkAppId, id: SessionId, why: Ended) -> bool {
+    /// Ends one online session of an app and tells of it. Says whether there was one of this number.
+    pub(crate) fn end_session(
+        &self,
+        app: SdkAppId,
+        id: SessionId,
+        why: Ended,
+        tell: impl FnOnce(&SessionInfo),
+    ) -> bool {
         let mut sessions = self.lock();
         let owner = sessions
             .of_app(app)
-            .find(|device| device.info.id == id)
+            .find(|device| device.info.id == id && device.online)
             .map(|device| device.info.user_id);
-        let device = owner.and_then(|user_id| sessions.remove(app, user_id, id));
-        drop(sessions);
-        let was_there = device.is_some();
-        end_all(device.into_iter().collect(), why);
-        was_there
+        let Some(device) = owner.and_then(|user_id| sessions.remove(app, user_id, id)) else {
+            return false;
+        };
+        tell(&device.info);
+        device.end(why);
+        true
     }
 
     /// Up to `limit` online sessions of an app, or of one of its users, in the order of sign-in,
@@ -229,15 +258,11 @@ impl Presence {
     }
 }
 
-/// Tells sessions to end, and says how many of them were online.
-fn end_all(devices: Vec<Device>, why: Ended) -> usize {
-    let mut were_online = 0;
-    for device in devices {
-        were_online += usize::from(device.online);
+impl Device {
+    fn end(self, why: Ended) {
         // A session that is ending by itself does not listen any more.
-        let _ = device.end.send(why);
+        let _ = self.end.send(why);
     }
-    were_online
 }
 
 impl Sessions {
@@ -265,15 +290,21 @@ impl Entered {
         self.id
     }
 
-    /// Makes the session online. False if it was ended in the meantime.
-    pub(crate) fn confirm(&self) -> bool {
+    /// Makes the session online and tells of it. False if it was ended in the meantime; then
+    /// [`ended`](Self::ended) knows why.
+    pub(crate) fn confirm(&self, tell: impl FnOnce()) -> bool {
         let mut sessions = self.presence.lock();
         let devices = sessions.users.get_mut(&(self.app, self.user_id));
         let device = devices
             .into_iter()
             .flatten()
             .find(|device| device.info.id == self.id);
-        device.map(|device| device.online = true).is_some()
+        let Some(device) = device else {
+            return false;
+        };
+        device.online = true;
+        tell();
+        true
     }
 
     /// Waits until the server ends the session.
@@ -285,19 +316,21 @@ impl Entered {
         }
     }
 
-    /// Leaves, and says whether the session was still there: then its end is nobody's doing but its
-    /// own.
-    pub(crate) fn leave(&self) -> bool {
-        self.presence
-            .lock()
-            .remove(self.app, self.user_id, self.id)
-            .is_some()
+    /// Leaves, and tells of it if the session was still there: then its end is nobody's doing but
+    /// its own. Says whether it was.
+    pub(crate) fn leave(&self, tell: impl FnOnce()) -> bool {
+        let mut sessions = self.presence.lock();
+        let device = sessions.remove(self.app, self.user_id, self.id);
+        if device.is_some() {
+            tell();
+        }
+        device.is_some()
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.leave();
+        self.leave(|| ());
     }
 }
 
@@ -322,7 +355,7 @@ mod tests {
             Ipv4Addr::LOCALHOST.into(),
             UnixSeconds(1),
         );
-        entered.unwrap_or_else(|Full| panic!("full"))
+        entered.unwrap_or_else(|full| panic!("{full:?}"))
     }
 
     fn platforms(presence: &Presence, app: SdkAppId, name: &str) -> Vec<Platform> {
@@ -334,9 +367,9 @@ mod tests {
         let presence = Presence::new(10);
         let web = enter(&presence, APP, "alice", Platform::Web);
         assert_eq!(platforms(&presence, APP, "alice"), []);
-        assert!(web.confirm());
+        assert!(web.confirm(|| ()));
         let mac = enter(&presence, APP, "alice", Platform::Mac);
-        assert!(mac.confirm());
+        assert!(mac.confirm(|| ()));
         assert_eq!(
             platforms(&presence, APP, "alice"),
             [Platform::Web, Platform::Mac]
@@ -345,8 +378,8 @@ mod tests {
         drop(web);
         assert_eq!(platforms(&presence, APP, "alice"), [Platform::Mac]);
         assert_eq!(presence.open(), 1);
-        assert!(mac.leave());
-        assert!(!mac.leave());
+        assert!(mac.leave(|| ()));
+        assert!(!mac.leave(|| ()));
         drop(mac);
         assert_eq!(presence.open(), 0);
         assert!(presence.lock().users.is_empty());
@@ -356,17 +389,23 @@ mod tests {
     async fn a_kick_ends_what_has_entered() {
         let presence = Presence::new(10);
         let mut online = enter(&presence, APP, "alice", Platform::Web);
-        online.confirm();
+        online.confirm(|| ());
         let mut entering = enter(&presence, APP, "alice", Platform::Mac);
         let bob = enter(&presence, APP, "bob", Platform::Mac);
-        bob.confirm();
-        // Only one of the two was online.
-        assert_eq!(presence.end_user(APP, user("alice"), Ended::Kicked), 1);
+        bob.confirm(|| ());
+        let mut told = 0;
+        presence.end_user(APP, user("alice"), Ended::Kicked, || told += 1);
+        assert_eq!(told, 1);
+        // A user who has not come online is told of by nobody.
+        let carol = enter(&presence, APP, "carol", Platform::Web);
+        presence.end_user(APP, user("carol"), Ended::Kicked, || told += 1);
+        assert_eq!(told, 1);
+        drop(carol);
         assert_eq!(platforms(&presence, APP, "alice"), []);
         assert_eq!(online.ended().await, Ended::Kicked);
         assert_eq!(entering.ended().await, Ended::Kicked);
-        assert!(!entering.confirm());
-        assert!(!online.leave());
+        assert!(!entering.confirm(|| ()));
+        assert!(!online.leave(|| ()));
         assert_eq!(platforms(&presence, APP, "bob"), [Platform::Mac]);
         assert_eq!(presence.open(), 1);
     }
@@ -377,7 +416,7 @@ mod tests {
         let sessions: Vec<_> = [(APP, "a"), (APP, "~"), (OTHER, "a"), (APP, " ")]
             .map(|(app, name)| enter(&presence, app, name, Platform::Web))
             .into_iter()
-            .inspect(|session| assert!(session.confirm()))
+            .inspect(|session| assert!(session.confirm(|| ())))
             .collect();
         let ids = |after| {
             let page = presence.page(APP, None, after, 2);
@@ -386,10 +425,20 @@ mod tests {
         assert_eq!(ids(None), [1, 2]);
         assert_eq!(ids(Some(SessionId(2))), [4]);
         assert_eq!(presence.page(APP, Some(user("~")), None, 9).len(), 1);
-        assert!(!presence.end_session(APP, SessionId(3), Ended::Closed));
-        assert!(presence.end_session(APP, SessionId(2), Ended::Closed));
-        assert!(!presence.end_session(APP, SessionId(2), Ended::Closed));
-        assert_eq!(presence.end_app(APP, Ended::AppDisabled), 2);
+        let mut told = Vec::new();
+        let mut end = |id| {
+            presence.end_session(APP, SessionId(id), Ended::Closed, |info| {
+                told.push(info.id.0)
+            })
+        };
+        assert!(!end(3));
+        assert!(end(2));
+        assert!(!end(2));
+        let waiting = enter(&presence, APP, "z", Platform::Web);
+        // One that is not online is not there for others.
+        assert!(!end(waiting.id().0));
+        presence.end_app(APP, Ended::AppDisabled, |info| told.push(info.id.0));
+        assert_eq!(told, [2, 4, 1]);
         assert_eq!(presence.open(), 1);
         drop(sessions);
         assert_eq!(presence.open(), 0);
@@ -404,8 +453,24 @@ mod tests {
             let since = UnixSeconds(1);
             presence.enter(APP, user("bob"), Platform::Web, source, since)
         };
-        assert!(second().is_err());
+        assert_eq!(second().err(), Some(Full::Server));
         drop(first);
         assert!(second().is_ok());
+    }
+
+    #[test]
+    fn one_user_cannot_take_all() {
+        let presence = Presence::new(1000);
+        let devices: Vec<_> = (0..Presence::USER_LIMIT)
+            .map(|_| enter(&presence, APP, "alice", Platform::Web))
+            .collect();
+        let another = |name| {
+            let source = Ipv4Addr::LOCALHOST.into();
+            presence.enter(APP, user(name), Platform::Web, source, UnixSeconds(1))
+        };
+        assert_eq!(another("alice").err(), Some(Full::User));
+        assert!(another("bob").is_ok());
+        drop(devices);
+        assert!(another("alice").is_ok());
     }
 }

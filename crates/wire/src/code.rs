@@ -148,13 +148,4 @@ impl ErrorCode {
     pub fn of(number: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.get() == number)
     }
-
-    /// Whether muster gives it by itself; the others come by fault injection only.
-    pub fn is_raised(self) -> bool {
-        let first_injected = Self::ALL
-            .iter()
-            .position(|code| *code == Self::RelationInternal)
-            .expect("it is one of them");
-        Self::ALL[..first_injected].contains(&self)
-    }
 }

@@ -57,11 +57,6 @@ impl Platform {
         }
     }
 
-    /// The name in the `KickedDevice` of a webhook (wire §8.2).
-    pub fn kicked_device_name(self) -> &'static str {
-        self.name()
-    }
-
     /// The `OptPlatform` of a webhook other than `State.StateChange` (wire §8.1). Linux has no name
     /// there.
     pub fn opt_platform(self) -> &'static str {
@@ -91,40 +86,24 @@ mod tests {
 
     #[test]
     fn spellings() {
-        for (platform, name, detail, kicked, opt, state_change) in [
-            (Platform::IPhone, "iOS", "IPhone", "iOS", "iOS", "IOS"),
-            (Platform::IPad, "iPad", "IPad", "iPad", "iPad", "iPad"),
+        for (platform, name, detail, opt, state_change) in [
+            (Platform::IPhone, "iOS", "IPhone", "iOS", "IOS"),
+            (Platform::IPad, "iPad", "IPad", "iPad", "iPad"),
             (
                 Platform::Android,
                 "Android",
                 "Android",
                 "Android",
                 "Android",
-                "Android",
             ),
-            (Platform::Web, "Web", "Web", "Web", "Web", "Web"),
-            (
-                Platform::Windows,
-                "Windows",
-                "PC",
-                "Windows",
-                "Windows",
-                "Windows",
-            ),
-            (Platform::Mac, "Mac", "Mac", "Mac", "macOS", "macOS"),
-            (
-                Platform::Linux,
-                "Linux",
-                "PC",
-                "Linux",
-                "Unknown",
-                "Unknown",
-            ),
+            (Platform::Web, "Web", "Web", "Web", "Web"),
+            (Platform::Windows, "Windows", "PC", "Windows", "Windows"),
+            (Platform::Mac, "Mac", "Mac", "macOS", "macOS"),
+            (Platform::Linux, "Linux", "PC", "Unknown", "Unknown"),
         ] {
             assert_eq!(Platform::parse(name), Some(platform));
             assert_eq!(platform.name(), name);
             assert_eq!(platform.detail_name(), detail);
-            assert_eq!(platform.kicked_device_name(), kicked);
             assert_eq!(platform.opt_platform(), opt);
             assert_eq!(platform.state_change_opt_platform(), state_change);
         }

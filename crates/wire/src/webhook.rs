@@ -35,10 +35,10 @@ pub enum Event<'a> {
 }
 
 /// What happened to a user's state, with the reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateChange {
-    /// A device signed in; these devices had to go for it.
-    Login(Vec<Platform>),
+    /// A device signed in. None has to go for it, so none is named.
+    Login,
     /// A device signed out, or the user was kicked.
     Logout,
     /// The connection of a device broke.
@@ -71,19 +71,12 @@ impl CallbackCommand {
 
 impl StateChange {
     /// `Action` and `Reason`.
-    fn words(&self) -> (&'static str, &'static str) {
+    fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Login(_) => ("Login", "Register"),
+            Self::Login => ("Login", "Register"),
             Self::Logout => ("Logout", "Unregister"),
             Self::LinkClose => ("Disconnect", "LinkClose"),
             Self::TimeOut => ("Disconnect", "TimeOut"),
-        }
-    }
-
-    fn kicked(&self) -> &[Platform] {
-        match self {
-            Self::Login(kicked) => kicked,
-            Self::Logout | Self::LinkClose | Self::TimeOut => &[],
         }
     }
 }
@@ -94,8 +87,6 @@ struct StateChangeBody<'a> {
     callback_command: &'static str,
     event_time: u64,
     info: Info<'a>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    kicked_device: Vec<KickedDevice>,
 }
 
 #[derive(Serialize)]
@@ -106,12 +97,6 @@ struct Info<'a> {
     to_account: &'a str,
     #[serde(rename = "Reason")]
     reason: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct KickedDevice {
-    platform: &'static str,
 }
 
 #[derive(Serialize)]
@@ -150,7 +135,6 @@ impl Event<'_> {
         match self {
             Self::StateChange { user_id, change } => {
                 let (action, reason) = change.words();
-                let kicked = change.kicked().iter();
                 json(&StateChangeBody {
                     callback_command,
                     event_time: event_time_ms,
@@ -159,11 +143,6 @@ impl Event<'_> {
                         to_account: user_id.as_str(),
                         reason,
                     },
-                    kicked_device: kicked
-                        .map(|platform| KickedDevice {
-                            platform: platform.kicked_device_name(),
-                        })
-                        .collect(),
                 })
             }
             Self::PortraitSet {

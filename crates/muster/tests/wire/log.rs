@@ -1,8 +1,13 @@
 //! The log: it shows no secret, and no call depends on it.
 
-use muster_testkit::{Launch, SDKAPPID, http::request, usersig};
+use muster_testkit::{
+    Launch, SDKAPPID,
+    http::request,
+    session::{Device, first_message},
+    usersig,
+};
 
-use crate::server::{Server, assert_protocol_headers, serving};
+use crate::server::{Server, assert_protocol_headers, serving, serving_with};
 
 /// A client that escapes the `?`, or forgets it, puts the query into the path. The answer shows 64
 /// characters of the path, the log 128: no UserSig may be among them.
@@ -24,6 +29,28 @@ fn a_query_in_the_path_is_not_shown() {
             }
         }
     });
+}
+
+/// Also at the level at which libraries tell of every message.
+#[test]
+fn a_session_shows_no_usersig() {
+    for level in ["trace", "trace,muster=info", "tungstenite=trace"] {
+        serving_with(
+            |launch| launch.arg("--log-level").arg(level),
+            |server| {
+                let url = server.muster().accounts_url();
+                Device::sign_in(url, "alice", "Web").sign_out();
+                let wrong = first_message("alice", "Web").replace("1400000000", "1400000001");
+                assert!(Device::open(url).say(&wrong).contains("70020"));
+                let usersig = usersig("alice");
+                let log = server.muster().log();
+                for piece in usersig.as_bytes().chunks(24) {
+                    let piece = str::from_utf8(piece).unwrap();
+                    assert!(!log.contains(piece), "{level}: {log}");
+                }
+            },
+        );
+    }
 }
 
 /// A log that cannot be written is no reason not to answer.

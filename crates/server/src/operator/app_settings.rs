@@ -12,7 +12,7 @@ use muster_accounts::{
     app::{Webhook, WebhookToken, parse_network},
     profile::CustomField,
 };
-use muster_wire::Command;
+use muster_wire::{Command, webhook::StateChange};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -179,7 +179,9 @@ async fn change(shared: &Parts, app: SdkAppId, wanted: Wanted) -> Result<Arc<App
     let changed = core.store.change_app(app, change, core.clock.now()).await;
     let changed = changed.map_err(|error| ApiError::op(error, app))?;
     if disables {
-        core.presence.end_app(app, Ended::AppDisabled);
+        core.presence.end_app(app, Ended::AppDisabled, |session| {
+            core.tell_of_session(&changed, session, StateChange::LinkClose);
+        });
     }
     Ok(changed)
 }

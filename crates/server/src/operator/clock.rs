@@ -16,8 +16,9 @@ use crate::{Clock, ClockHand};
 /// The farthest that the clock is advanced at a time: 100 years.
 const ADVANCE_MAX_S: u64 = 3_155_760_000;
 
-/// The last second of the year 9999. From there on times cannot be written as dates.
-const END: UnixSeconds = UnixSeconds(253_402_300_799);
+/// The last second of the year 9997. Times beyond the year 9999 cannot be written as dates, and what
+/// is ordered for a year from now on is to have an end that can.
+const END: UnixSeconds = UnixSeconds(253_339_228_799);
 
 /// How far to put the clock ahead.
 #[derive(Deserialize, ToSchema)]
@@ -89,7 +90,7 @@ pub(super) async fn advance(
     let clock = &shared.core.clock;
     if clock.now().plus(seconds) > END {
         return Err(ApiError::invalid_request(
-            "The clock cannot go beyond the year 9999.",
+            "The clock cannot go beyond the year 9997.",
         ));
     }
     hand.advance(seconds);

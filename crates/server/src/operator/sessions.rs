@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use muster_accounts::UserId;
-use muster_wire::platform::Platform;
+use muster_wire::{platform::Platform, webhook::StateChange};
 use serde::{Deserialize, Serialize};
 use utoipa::{ToSchema, openapi::Object};
 
@@ -134,10 +134,14 @@ pub(super) async fn end(
     let id = session_id.parse::<SessionId>().map_err(|_| {
         ApiError::invalid_request("The session in the path is no number; the list names them.")
     })?;
-    let ended = shared
-        .core
-        .presence
-        .end_session(sdkappid, id, Ended::Closed);
+    let core = &shared.core;
+    let app = shared.ask(core.store.app(sdkappid)).await?;
+    let ended = app.is_some_and(|app| {
+        let tell = |session: &SessionInfo| {
+            core.tell_of_session(&app, session, StateChange::LinkClose);
+        };
+        core.presence.end_session(sdkappid, id, Ended::Closed, tell)
+    });
     if !ended {
         return Err(ApiError::session_not_found(sdkappid));
     }
@@ -251,7 +255,7 @@ mod tests {
         let since = UnixSeconds(1_700_000_000);
         let entered = presence.enter(APP, user_id, Platform::Web, source, since);
         let entered = entered.unwrap_or_else(|_| panic!("there is room"));
-        assert!(entered.confirm());
+        assert!(entered.confirm(|| ()));
         entered
     }
 

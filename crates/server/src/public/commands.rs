@@ -19,6 +19,7 @@ use muster_wire::{
 };
 
 use crate::{
+    Clock,
     presence::{Ended, Presence},
     webhooks::{Origin, Webhooks},
 };
@@ -35,7 +36,8 @@ pub(crate) struct Work {
     /// Where the call comes from.
     pub(crate) source: IpAddr,
     pub(crate) now: UnixSeconds,
-    pub(crate) now_ms: u64,
+    /// For the times of events, which come after the work.
+    pub(crate) clock: Clock,
 }
 
 /// Why a request was not carried out.
@@ -189,15 +191,12 @@ impl Work {
 
     /// Ends all sessions of a user, which is one event if there were any (wire §8.2).
     fn sign_out(&self, user_id: &UserId, why: Ended) {
-        if self.presence.end_user(self.app.sdkappid, *user_id, why) > 0 {
-            self.tell(
-                user_id,
-                &Event::StateChange {
-                    user_id,
-                    change: StateChange::Logout,
-                },
-            );
-        }
+        let change = StateChange::Logout;
+        let event = Event::StateChange { user_id, change };
+        self.presence
+            .end_user(self.app.sdkappid, *user_id, why, || {
+                self.tell(user_id, &event);
+            });
     }
 
     async fn online_status(&self, asked: online_status::Request) -> Result<Vec<u8>, Unanswered> {
@@ -278,8 +277,9 @@ impl Work {
             source: self.source,
             platform: None,
         };
+        let now_ms = self.clock.now_ms();
         self.webhooks
-            .send(&self.app, user_id, event, origin, self.now_ms);
+            .send(&self.app, user_id, event, origin, now_ms);
     }
 }
 

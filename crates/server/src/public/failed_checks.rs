@@ -1,4 +1,7 @@
 //! How many UserSigs of an app's user have failed within the last minute (wire §2, check 11).
+//!
+//! Calls and sign-ins are counted apart: an app's allow-list keeps strangers from failing calls in
+//! an admin's name, and they must not do it by sign-ins, which have no such list.
 
 use std::{
     collections::VecDeque,
@@ -10,6 +13,13 @@ use muster_accounts::{SdkAppId, UnixSeconds};
 use quick_cache::sync::Cache;
 
 const WINDOW_S: u64 = 60;
+
+/// What a UserSig was sent with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Use {
+    Call,
+    SignIn,
+}
 
 /// Counts failures per app and identifier. The identifier is the caller's text, which can be
 /// anything, so a keyed hash of it is kept; when there are as many counters as may be, those that
@@ -37,6 +47,7 @@ impl FailedChecks {
     /// Whether there were too many.
     pub(crate) fn are_too_many(
         &self,
+        used: Use,
         sdkappid: SdkAppId,
         identifier: &str,
         now: UnixSeconds,
@@ -45,16 +56,16 @@ impl FailedChecks {
         if self.limit == 0 || self.counters.is_empty() {
             return false;
         }
-        let counter = self.counters.get(&self.key(sdkappid, identifier));
+        let counter = self.counters.get(&self.key(used, sdkappid, identifier));
         counter.is_some_and(|failures| lock(&failures).within_window(now) >= self.limit)
     }
 
     /// Counts one.
-    pub(crate) fn count(&self, sdkappid: SdkAppId, identifier: &str, now: UnixSeconds) {
+    pub(crate) fn count(&self, used: Use, sdkappid: SdkAppId, identifier: &str, now: UnixSeconds) {
         if self.limit == 0 {
             return;
         }
-        let key = self.key(sdkappid, identifier);
+        let key = self.key(used, sdkappid, identifier);
         let counter = self
             .counters
             .get_or_insert_with(&key, || Ok::<_, std::convert::Infallible>(Arc::default()));
@@ -62,8 +73,8 @@ impl FailedChecks {
         lock(&failures).add(now);
     }
 
-    fn key(&self, sdkappid: SdkAppId, identifier: &str) -> u64 {
-        self.hasher.hash_one((sdkappid, identifier))
+    fn key(&self, used: Use, sdkappid: SdkAppId, identifier: &str) -> u64 {
+        self.hasher.hash_one((used, sdkappid, identifier))
     }
 }
 
@@ -100,19 +111,20 @@ mod tests {
     #[test]
     fn a_minute_goes_by() {
         let checks = FailedChecks::new(3, 10);
-        let are_too_many = |second| checks.are_too_many(APP, "a", UnixSeconds(second));
+        let are_too_many = |second| checks.are_too_many(Use::Call, APP, "a", UnixSeconds(second));
         for second in [NOW, NOW, NOW + 59] {
             assert!(!are_too_many(second));
-            checks.count(APP, "a", UnixSeconds(second));
+            checks.count(Use::Call, APP, "a", UnixSeconds(second));
         }
         assert!(are_too_many(NOW + 59));
-        assert!(!checks.are_too_many(APP, "b", UnixSeconds(NOW + 59)));
-        assert!(!checks.are_too_many(SdkAppId(2), "a", UnixSeconds(NOW + 59)));
+        assert!(!checks.are_too_many(Use::SignIn, APP, "a", UnixSeconds(NOW + 59)));
+        assert!(!checks.are_too_many(Use::Call, APP, "b", UnixSeconds(NOW + 59)));
+        assert!(!checks.are_too_many(Use::Call, SdkAppId(2), "a", UnixSeconds(NOW + 59)));
         // The first two are over.
         assert!(!are_too_many(NOW + 60));
-        checks.count(APP, "a", UnixSeconds(NOW + 60));
+        checks.count(Use::Call, APP, "a", UnixSeconds(NOW + 60));
         assert!(!are_too_many(NOW + 60));
-        checks.count(APP, "a", UnixSeconds(NOW + 61));
+        checks.count(Use::Call, APP, "a", UnixSeconds(NOW + 61));
         assert!(are_too_many(NOW + 61));
         // A clock that was set back begins anew.
         assert!(!are_too_many(NOW - 1000));
@@ -121,15 +133,15 @@ mod tests {
     #[test]
     fn can_be_switched_off() {
         let checks = FailedChecks::new(0, 10);
-        checks.count(APP, "a", UnixSeconds(NOW));
-        assert!(!checks.are_too_many(APP, "a", UnixSeconds(NOW)));
+        checks.count(Use::Call, APP, "a", UnixSeconds(NOW));
+        assert!(!checks.are_too_many(Use::Call, APP, "a", UnixSeconds(NOW)));
     }
 
     #[test]
     fn the_number_of_counters_is_bounded() {
         let checks = FailedChecks::new(1, 100);
         for i in 0..10_000 {
-            checks.count(APP, &i.to_string(), UnixSeconds(NOW));
+            checks.count(Use::Call, APP, &i.to_string(), UnixSeconds(NOW));
         }
         assert!(checks.counters.len() <= 100);
     }

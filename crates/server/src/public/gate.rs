@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tracing::error;
 
 use super::{
-    failed_checks::FailedChecks,
+    failed_checks::{FailedChecks, Use},
     rate::CallRates,
     usersigs::{Token, UserSigs},
 };
@@ -87,7 +87,7 @@ impl Gate {
         if !app.allows_source(source) {
             return Err(Failure::source_not_allowed(source, call.sdkappid).into());
         }
-        let mut token = self.check_usersig(&app, call, now)?;
+        let mut token = self.check_usersig(&app, call, Use::Call, now)?;
         self.refuse_kicked(&mut token, call, request_id).await?;
         // 13
         let caller = UserId::parse(&call.identifier).ok();
@@ -123,6 +123,7 @@ impl Gate {
         &self,
         app: &App,
         call: &Call<'_>,
+        used: Use,
         now: UnixSeconds,
     ) -> Result<Token, Refused> {
         let Call {
@@ -131,7 +132,8 @@ impl Gate {
             ref usersig,
             ..
         } = *call;
-        if self.failed_checks.are_too_many(sdkappid, identifier, now) {
+        let failed = &self.failed_checks;
+        if failed.are_too_many(used, sdkappid, identifier, now) {
             return Err(Failure::too_many_failed_checks(identifier).into());
         }
         let checked = self.usersigs.check(app, identifier, usersig, now);
@@ -139,7 +141,7 @@ impl Gate {
         checked.outcome.map_err(|rejection| {
             // An expired one was a good one once.
             if !matches!(rejection, Rejection::Expired { .. }) {
-                self.failed_checks.count(sdkappid, identifier, now);
+                failed.count(used, sdkappid, identifier, now);
             }
             Refused {
                 failure: Failure::usersig(&rejection),

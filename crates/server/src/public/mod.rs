@@ -4,7 +4,7 @@
 //! The way of a call is the order of wire §2. [`muster_wire::parse_call`] does checks 1 to 7, the
 //! [`gate`] 8 to 14, [`body`] 15, [`muster_wire::Request::decode`] 16 and 17, and [`commands`]
 //! carries out what is left, within the deadline. Whatever comes of it is an answer of HTTP status
-//! 200 and one line in the log.
+//! 200 (503 while the server stops) and one line in the log.
 //!
 //! One path is not the protocol's: at [`session::PATH`] users of an app show that they are online.
 
@@ -136,7 +136,8 @@ impl Answer for Public {
             ..
         } = &self.0.core;
         if request.uri().path() == session::PATH && !stopping.is_set() {
-            return Ok(session::open(&self.0, request, caller, request_ids.next()));
+            let request_id = request_ids.next();
+            return Ok(session::open(&self.0, request, caller, request_id));
         }
         let mut record = Record {
             request_id: request_ids.next(),
@@ -323,7 +324,7 @@ impl Shared {
             caller,
             source,
             now,
-            now_ms: self.core.clock.now_ms(),
+            clock: self.core.clock.clone(),
         };
         let deadline = Duration::from_secs(self.limits.deadline_s);
         match timeout(deadline, work.carry_out(request)).await {
@@ -367,7 +368,7 @@ impl Shared {
         // The protocol's text for an illegal UserSig does not say what is wrong with it.
         let illegal = record.illegal.as_ref().map(ToString::to_string);
         let info = || answered.ok()?.info.as_deref();
-        let reason = illegal.as_deref().or_else(info).map(LogText);
+        let reason = illegal.or_else(|| info().map(|info| LogText(info).to_string()));
         let path = record
             .command
             .is_none()

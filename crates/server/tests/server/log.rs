@@ -138,7 +138,7 @@ async fn a_token_in_an_operators_path_is_not_shown() {
         (
             "GET",
             "/muster/v1/apps/1400000000/accounts?limit=1&token=TOKEN",
-            200,
+            400,
             "/muster/v1/apps/1400000000/accounts",
         ),
         (

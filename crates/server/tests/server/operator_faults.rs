@@ -359,7 +359,7 @@ async fn the_clock_goes_ahead() {
     assert_error(&answer, 400, "invalid_request");
     assert_eq!(
         answer.json()["error"]["message"],
-        "The clock cannot go beyond the year 9999."
+        "The clock cannot go beyond the year 9997."
     );
 }
 

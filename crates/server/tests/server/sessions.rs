@@ -12,7 +12,10 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, protocol::CloseFrame},
+    tungstenite::{
+        Message,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
 };
 
 use crate::{
@@ -67,10 +70,19 @@ impl Device {
         }
     }
 
-    /// Closes in good form.
-    pub(crate) async fn sign_out(mut self) {
-        self.0.close(None).await.unwrap();
-        while let Some(Ok(_)) = soon(self.0.next()).await {}
+    /// Closes in good form, and sees that the server does too.
+    pub(crate) async fn sign_out(self) {
+        assert_eq!(self.close_with(CloseCode::Normal).await, 1000);
+    }
+
+    /// Closes with this code, and gives that of the server's answer.
+    pub(crate) async fn close_with(mut self, code: CloseCode) -> u16 {
+        let frame = CloseFrame {
+            code,
+            reason: "".into(),
+        };
+        self.0.close(Some(frame)).await.unwrap();
+        self.closed().await.0
     }
 }
 
@@ -162,7 +174,7 @@ async fn a_kick_ends_every_device_and_the_usersig() {
         Device::sign_in(&server, "alice", "Web").await,
         Device::sign_in(&server, "alice", "Android").await,
     ];
-    let mut of_bob = Device::sign_in(&server, "bob", "Mac").await;
+    let of_bob = Device::sign_in(&server, "bob", "Mac").await;
     let kicked = server.call(KICK, r#"{"UserID":"alice"}"#).await.text();
     assert!(kicked.contains(r#""ErrorCode":0"#), "{kicked}");
     // Offline from the answer on.
@@ -187,7 +199,7 @@ async fn a_kick_ends_every_device_and_the_usersig() {
     let said = Device::connect(&server).await.say(&message).await;
     assert_eq!(said["event"], "signed_in");
     assert_eq!(state(&server, "bob").await, "Online");
-    of_bob.0.close(None).await.unwrap();
+    of_bob.sign_out().await;
 }
 
 #[tokio::test]
@@ -308,6 +320,70 @@ async fn refused_sign_ins() {
     assert_eq!(found.unwrap(), [false]);
 }
 
+/// A client's own code comes back to it (RFC 6455 §5.5.1); anything else looks like an accident.
+#[tokio::test]
+async fn a_close_is_answered() {
+    let server = setup().start().await;
+    for code in [1000, 1001, 4999] {
+        let device = Device::sign_in(&server, "alice", "Web").await;
+        assert_eq!(device.close_with(CloseCode::from(code)).await, code);
+        let unsigned = Device::connect(&server).await;
+        assert_eq!(unsigned.close_with(CloseCode::from(code)).await, code);
+    }
+    until(&server, "alice", "Offline").await;
+    let unsigned = server.metric("muster_sessions_unsigned_total").await;
+    assert_eq!(unsigned, 3.0);
+}
+
+/// Whoever sends what cannot be read is told so.
+#[tokio::test]
+async fn what_is_no_message() {
+    let server = setup().start().await;
+    // Text that is not UTF-8, masked with zeros; a frame without a mask.
+    let not_utf8 = [0x81, 0x81, 0, 0, 0, 0, 0xff];
+    let not_masked = [0x81, 0x01, b'x'];
+    for (frame, code) in [(&not_utf8[..], 1007), (&not_masked, 1002)] {
+        for signed_in in [true, false] {
+            let mut device = if signed_in {
+                Device::sign_in(&server, "alice", "Web").await
+            } else {
+                Device::connect(&server).await
+            };
+            let stream = device.0.get_mut();
+            tokio::io::AsyncWriteExt::write_all(stream, frame)
+                .await
+                .unwrap();
+            assert_eq!(device.closed().await.0, code, "{frame:?} {signed_in}");
+        }
+    }
+    let mut device = Device::sign_in(&server, "alice", "Web").await;
+    let huge = Message::text("x".repeat(17_000));
+    device.0.send(huge).await.unwrap();
+    assert_eq!(device.closed().await.0, 1009);
+    until(&server, "alice", "Offline").await;
+}
+
+/// Nobody can lock an admin's calls out by sign-ins, which an allow-list does not keep away.
+#[tokio::test]
+async fn failed_sign_ins_do_not_stop_calls() {
+    let server = Setup {
+        limits: Limits {
+            failed_usersigs_per_min: 1,
+            ..Limits::default()
+        },
+        ..setup()
+    }
+    .start()
+    .await;
+    let mut bad = first("administrator", "Web");
+    bad["usersig"] = "x".into();
+    for code in [70003, 70050] {
+        let said = Device::connect(&server).await.say(&bad).await;
+        assert_eq!(said["code"], code);
+    }
+    assert_eq!(server.call(IMPORT, r#"{"UserID":"bob"}"#).await.code(), 0);
+}
+
 /// Failed sign-ins count as failed calls do (wire §2, check 11).
 #[tokio::test]
 async fn failed_sign_ins_are_counted() {
@@ -409,13 +485,20 @@ async fn signs_of_life() {
     .await;
     let mut silent = Device::sign_in(&server, "silent", "Web").await;
     let mut alive = Device::sign_in(&server, "alive", "Web").await;
+    let (pinged, mut pings) = tokio::sync::mpsc::unbounded_channel();
+    let answering = tokio::spawn(async move {
+        while let Some(Ok(message)) = alive.0.next().await {
+            assert!(message.is_ping(), "{message:?}");
+            let _ = pinged.send(());
+        }
+    });
     // Five pings a quarter of a second apart are more than the second of the time-out.
     for _ in 0..5 {
-        let message = soon(alive.0.next()).await.unwrap().unwrap();
-        assert!(message.is_ping(), "{message:?}");
+        soon(pings.recv()).await.unwrap();
     }
     until(&server, "silent", "Offline").await;
     assert_eq!(state(&server, "alive").await, "Online");
+    answering.abort();
     // The pings that it has not answered come first.
     assert_eq!(silent.closed().await, (4008, "timed out".to_owned()));
 }
@@ -442,6 +525,24 @@ async fn there_are_only_so_many_sessions() {
     );
     only.sign_out().await;
     until(&server, "alice", "Offline").await;
+    Device::sign_in(&server, "bob", "Web").await;
+}
+
+#[tokio::test]
+async fn one_user_has_only_so_many_sessions() {
+    let server = setup().start().await;
+    let mut devices = Vec::new();
+    for _ in 0..50 {
+        devices.push(Device::sign_in(&server, "alice", "Web").await);
+    }
+    let said = Device::connect(&server)
+        .await
+        .say(&first("alice", "Web"))
+        .await;
+    assert_eq!(
+        said,
+        json!({"event": "refused", "code": 60018, "message": "The user has 50 sessions, and no more are allowed; close one."})
+    );
     Device::sign_in(&server, "bob", "Web").await;
 }
 
@@ -495,10 +596,7 @@ async fn what_is_no_sign_in_at_all() {
     let mut device = Device::connect(&server).await;
     let huge = Message::text("x".repeat(17_000));
     device.0.send(huge).await.unwrap();
-    assert!(!matches!(
-        soon(device.0.next()).await,
-        Some(Ok(Message::Text(_)))
-    ));
+    assert_eq!(device.closed().await.0, 1009);
 }
 
 #[tokio::test]

@@ -10,11 +10,12 @@ use muster_server::Limits;
 use muster_usersig::{Claims, SecretKey, sign};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::{
     harness::{
-        ALICE, APP, IMPORT, IMPORT_MANY, KEY, KICK, NOW_S, Running, SET, Setup, post, query,
-        request,
+        ALICE, APP, DELETE, IMPORT, IMPORT_MANY, KEY, KICK, NOW_S, Running, SET, Setup, post,
+        query, request,
     },
     log::{line_with, lines_with},
     peer::{Peer, soon},
@@ -340,6 +341,80 @@ async fn sign_ins_and_kicks_are_told() {
     assert_eq!(receiver.more(), []);
     let series = "muster_webhook_events_total{command=\"State.StateChange\",outcome=\"delivered\"}";
     assert_eq!(told.server.metric(series).await, 3.0);
+}
+
+/// Every way in which a session can end, and what the receiver hears of it, once.
+#[tokio::test]
+async fn every_end_of_a_session_is_told() {
+    const ENDS: [(&str, &str, &str, &str); 9] = [
+        ("signs out", "Logout", "Unregister", "Web"),
+        ("leaves", "Disconnect", "LinkClose", "Web"),
+        ("breaks", "Disconnect", "LinkClose", "Web"),
+        ("is silent", "Disconnect", "TimeOut", "Web"),
+        ("is kicked", "Logout", "Unregister", "RESTAPI"),
+        ("is deleted", "Logout", "Unregister", "RESTAPI"),
+        ("is closed", "Disconnect", "LinkClose", "Web"),
+        ("loses its app", "Disconnect", "LinkClose", "Web"),
+        ("loses its server", "Disconnect", "LinkClose", "Web"),
+    ];
+    for (end, action, reason, opt_platform) in ENDS {
+        let mut receiver = Receiver::start(status("200 OK")).await;
+        let limits = Limits {
+            session_timeout_s: if end == "is silent" { 1 } else { 400 },
+            ..Limits::default()
+        };
+        let mut told = start(Setup {
+            limits,
+            ..Setup::default()
+        })
+        .await;
+        told.configure(APP, Some(webhook(receiver.url()))).await;
+        let mut device = Device::sign_in(&told.server, "alice", "Web").await;
+        assert_eq!(receiver.posted().await.json()["Info"]["Action"], "Login");
+        // The receiver named when the session ends is the one that hears of it.
+        let mut later = Receiver::start(status("200 OK")).await;
+        told.configure(APP, Some(webhook(later.url()))).await;
+        let app = format!("/muster/v1/apps/{APP}");
+        match end {
+            "signs out" => device.sign_out().await,
+            "leaves" => assert_eq!(device.close_with(CloseCode::Away).await, 1001),
+            "breaks" => drop(device),
+            "is silent" => {}
+            "is kicked" => {
+                told.server.call(KICK, ALICE).await;
+                assert_eq!(device.closed().await.0, 4001);
+            }
+            "is deleted" => {
+                let alice = r#"{"DeleteItem":[{"UserID":"alice"}]}"#;
+                told.server.call(DELETE, alice).await;
+                assert_eq!(device.closed().await.0, 4002);
+            }
+            "is closed" => {
+                let path = format!("{app}/sessions/1");
+                let closed = told.server.operate("DELETE", &path, "").await;
+                assert_eq!(closed.status, 204);
+                assert_eq!(device.closed().await.0, 4004);
+            }
+            "loses its app" => {
+                let body = r#"{"disabled":true}"#;
+                told.server.operate("PATCH", &app, body).await;
+                assert_eq!(device.closed().await.0, 4003);
+            }
+            _ => told.server.stop(),
+        }
+        let posted = later.posted().await;
+        assert_eq!(
+            posted.json()["Info"],
+            json!({"Action": action, "To_Account": "alice", "Reason": reason}),
+            "{end}"
+        );
+        assert_eq!(posted.parameter("OptPlatform"), Some(opt_platform), "{end}");
+        if end != "loses its server" {
+            told.idle().await;
+        }
+        assert_eq!(later.more(), [], "{end}");
+        assert_eq!(receiver.more(), [], "{end}");
+    }
 }
 
 /// While the receiver keeps alice's event, others come.

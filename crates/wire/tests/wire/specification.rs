@@ -61,15 +61,10 @@ fn retry(advice: &str) -> Retry {
 
 #[test]
 fn codes() {
-    let known = |raised| {
-        let codes = ErrorCode::ALL.iter();
-        codes
-            .filter(move |code| code.is_raised() == raised)
-            .map(|code| (code.get(), code.retry()))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(known(true), stated_codes("| Raised by muster |", 2));
-    assert_eq!(known(false), stated_codes("| By fault injection only |", 2));
+    let mut stated = stated_codes("| Raised by muster |", 2);
+    stated.extend(stated_codes("| By fault injection only |", 2));
+    let known = ErrorCode::ALL.map(|code| (code.get(), code.retry()));
+    assert_eq!(known[..], stated);
     for code in ErrorCode::ALL {
         assert!(!code.meaning().is_empty());
         assert_eq!(ErrorCode::of(code.get()), Some(code));

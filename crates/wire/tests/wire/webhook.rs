@@ -72,23 +72,15 @@ fn bodies_are_the_samples() {
 
 #[test]
 fn state_changes() {
-    let kicked = vec![Platform::Android, Platform::IPhone, Platform::Mac];
-    for (change, action, reason, platforms) in [
-        (StateChange::Login(Vec::new()), "Login", "Register", ""),
-        (
-            StateChange::Login(kicked),
-            "Login",
-            "Register",
-            r#","KickedDevice":[{"Platform":"Android"},{"Platform":"iOS"},{"Platform":"Mac"}]"#,
-        ),
-        (StateChange::Logout, "Logout", "Unregister", ""),
-        (StateChange::LinkClose, "Disconnect", "LinkClose", ""),
-        (StateChange::TimeOut, "Disconnect", "TimeOut", ""),
+    for (change, action, reason) in [
+        (StateChange::Login, "Login", "Register"),
+        (StateChange::Logout, "Logout", "Unregister"),
+        (StateChange::LinkClose, "Disconnect", "LinkClose"),
+        (StateChange::TimeOut, "Disconnect", "TimeOut"),
     ] {
         let expected = format!(
             "{{\"CallbackCommand\":\"State.StateChange\",\"EventTime\":1700000000123,\"Info\":\
-             {{\"Action\":\"{action}\",\"To_Account\":\"alice\",\"Reason\":\"{reason}\"}}\
-             {platforms}}}"
+             {{\"Action\":\"{action}\",\"To_Account\":\"alice\",\"Reason\":\"{reason}\"}}}}"
         );
         assert_eq!(state_change(change), expected);
     }

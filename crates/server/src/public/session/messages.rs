@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
+use muster_accounts::SdkAppId;
 use muster_wire::{ErrorCode, Failure, platform::Platform};
 use serde::{Deserialize, Serialize};
 
-use crate::public::gate::Refused;
+use crate::{
+    presence::{Ended, Full, Presence},
+    public::gate::Refused,
+};
 
 /// The first message of a client. Not `Debug`: it holds the UserSig.
 #[derive(Deserialize)]
@@ -73,9 +77,25 @@ pub(super) fn no_such_platform() -> Refusal {
     }
 }
 
-pub(super) fn no_room() -> Refusal {
+pub(super) fn no_room(full: &Full) -> Refusal {
+    let message = match full {
+        Full::Server => "Every session is taken; try again later.".to_owned(),
+        Full::User => format!(
+            "The user has {} sessions, and no more are allowed; close one.",
+            Presence::USER_LIMIT
+        ),
+    };
     Refusal {
         code: ErrorCode::TooManyRequests,
-        message: "Every session is taken; try again later.".to_owned(),
+        message,
+    }
+}
+
+/// The session was ended before it was online.
+pub(super) fn ended(why: Ended, app: SdkAppId, identifier: &str) -> Refusal {
+    match why {
+        Ended::Kicked => Failure::usersig_kicked(identifier).into(),
+        Ended::AppDisabled => Failure::app_disabled(app).into(),
+        Ended::Deleted | Ended::Closed => Failure::not_imported().into(),
     }
 }

@@ -27,11 +27,12 @@ use muster_accounts::{
     rules::import::{ImportEntry, ImportRequest},
 };
 use muster_wire::{
-    Call, Command, Failure, account_import,
-    platform::Platform,
-    webhook::{Event, StateChange},
+    Call, Command, Failure, account_import, platform::Platform, webhook::StateChange,
 };
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    io::AsyncWriteExt as _,
+    time::{Instant, sleep_until, timeout},
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -42,17 +43,16 @@ use tokio_tungstenite::{
 use tracing::{error, info};
 
 use self::{
-    messages::{Refusal, SignIn, Told, no_room, no_such_platform, not_a_sign_in},
+    messages::{Refusal, SignIn, Told, ended, no_room, no_such_platform, not_a_sign_in},
     over::Over,
 };
-use super::{Shared, source};
+use super::{Shared, failed_checks::Use, source};
 use crate::{
     connections::Caller,
     log_text::LogText,
-    presence::{Entered, Full as NoRoom},
+    presence::{Entered, SessionInfo},
     request_id::RequestId,
     stream::Exchange,
-    webhooks::Origin,
 };
 
 /// Where sessions are opened.
@@ -75,8 +75,7 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 /// A user who is online.
 struct SignedIn {
     app: Arc<App>,
-    user_id: UserId,
-    platform: Platform,
+    info: SessionInfo,
     entered: Entered,
 }
 
@@ -95,10 +94,15 @@ pub(super) fn open(
     caller: &Caller,
     request_id: RequestId,
 ) -> Response<Full<Bytes>> {
+    let peer = caller.peer;
     let Ok(mut response) = handshake::server::create_response_with_body(&request, Full::default)
     else {
+        info!(target: "muster::session", %request_id, %peer, "no WebSocket was asked for");
+        // What else the request holds is not read.
+        caller.exchange.linger();
         return no_handshake(request_id);
     };
+    info!(target: "muster::session", %request_id, %peer, "opened");
     let session = Session {
         shared: shared.clone(),
         request_id,
@@ -122,7 +126,6 @@ fn no_handshake(request_id: RequestId) -> Response<Full<Bytes>> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
-    // What else the request holds is not read.
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     headers.insert("x-request-id", request_id.header());
     response
@@ -152,10 +155,18 @@ impl Session {
             () = stopping.wait() => return close(&mut socket, CloseCode::Away, "server stops").await,
         };
         let text = match first {
-            Ok(Some(text)) => text,
-            Ok(None) => return,
+            Ok(Ok(text)) => text,
+            Ok(Err(over)) => {
+                self.log_unsigned(over.text());
+                if let Some((code, reason)) = over.close() {
+                    close(&mut socket, code, reason).await;
+                }
+                return;
+            }
             Err(_) => {
-                return close(&mut socket, CloseCode::Policy, "no sign-in came in time").await;
+                const LATE: &str = "no sign-in came in time";
+                self.log_unsigned(LATE);
+                return close(&mut socket, CloseCode::Policy, LATE).await;
             }
         };
         let first = serde_json::from_str(&text).map_err(|_| not_a_sign_in());
@@ -184,10 +195,17 @@ impl Session {
                 );
                 let (code, message) = (code.get(), &*message);
                 // Whether it is heard does not matter: there is no session.
-                let _ = tell(&mut socket, &Told::Refused { code, message }).await;
+                tell(&mut socket, &Told::Refused { code, message }).await;
                 close(&mut socket, CloseCode::Policy, "refused").await;
             }
         }
+    }
+
+    /// A session that ends before anyone tried to sign in.
+    fn log_unsigned(&self, what: &str) {
+        self.shared.core.metrics.unsigned_session();
+        let request_id = self.request_id;
+        info!(target: "muster::session", %request_id, source = %self.source, "not signed in: {what}");
     }
 
     /// Judges the first message. The session is online when this succeeds.
@@ -208,15 +226,15 @@ impl Session {
         let Shared { core, gate, .. } = &*self.shared;
         let now = core.clock.now();
         let app = gate.enabled_app(&call, self.request_id).await?;
-        let mut token = gate.check_usersig(&app, &call, now)?;
+        let mut token = gate.check_usersig(&app, &call, Use::SignIn, now)?;
         let user_id = UserId::parse(&call.identifier)
             .map_err(|error| Failure::bad_user_id(&call.identifier, error))?;
         // Entered before the app, the kick mark and the account are looked at: if one of them
         // changes after that, the session is found and ended.
-        let entered = core
+        let mut entered = core
             .presence
             .enter(app.sdkappid, user_id, platform, self.source, now)
-            .map_err(|NoRoom| no_room())?;
+            .map_err(|full| no_room(&full))?;
         let app = gate.enabled_app(&call, self.request_id).await?;
         gate.refuse_kicked(&mut token, &call, self.request_id)
             .await?;
@@ -224,15 +242,19 @@ impl Session {
         timeout(deadline, self.find_or_import(&app, user_id))
             .await
             .unwrap_or_else(|_| Err(Failure::timed_out(LIKE)))?;
-        if !entered.confirm() {
-            return Err(Failure::usersig_kicked(&call.identifier).into());
-        }
-        Ok(SignedIn {
-            app,
+        let info = SessionInfo {
+            id: entered.id(),
             user_id,
             platform,
-            entered,
-        })
+            source: self.source,
+            since: now,
+        };
+        let online = || core.tell_of_session(&app, &info, StateChange::Login);
+        if !entered.confirm(online) {
+            let why = entered.ended().await;
+            return Err(ended(why, app.sdkappid, &call.identifier));
+        }
+        Ok(SignedIn { app, info, entered })
     }
 
     /// Makes sure that the user has an account.
@@ -269,60 +291,45 @@ impl Session {
     async fn stay(&self, socket: &mut Socket, signed_in: SignedIn) {
         let SignedIn {
             app,
-            user_id,
-            platform,
+            info,
             mut entered,
         } = signed_in;
         let core = &self.shared.core;
         core.metrics.sign_in(None);
-        let session_id = entered.id();
         let log = |what: &str| {
             info!(
                 target: "muster::session",
                 request_id = %self.request_id,
-                session_id = %session_id,
+                session_id = %info.id,
                 sdkappid = app.sdkappid.0,
-                user_id = %LogText(user_id.as_str()),
-                platform = platform.name(),
-                source = %self.source,
+                user_id = %LogText(info.user_id.as_str()),
+                platform = info.platform.name(),
+                source = %info.source,
                 "{what}"
             );
         };
         log("signed in");
-        let tell_of = |app: &App, change| {
-            let origin = Origin {
-                source: self.source,
-                platform: Some(platform),
-            };
-            let user_id = &user_id;
-            let event = Event::StateChange { user_id, change };
-            let now_ms = core.clock.now_ms();
-            core.webhooks.send(app, user_id, &event, origin, now_ms);
-        };
-        tell_of(&app, StateChange::Login(Vec::new()));
-
         let timeout_s = self.shared.limits.session_timeout_s;
         let told = Told::SignedIn {
-            session_id: session_id.to_string(),
+            session_id: info.id.to_string(),
             timeout_s,
         };
-        let over = match tell(socket, &told).await {
-            Ok(()) => self.wait(socket, &mut entered, timeout_s).await,
-            Err(_) => Over::LinkClosed,
+        let over = if tell(socket, &told).await {
+            self.wait(socket, &mut entered, timeout_s).await
+        } else {
+            Over::LinkClosed
         };
-        // If it has been taken away in the meantime, that is the reason.
-        let over = match over {
-            Over::Ended(why) => Over::Ended(why),
-            over if entered.leave() => over,
-            _ => Over::Ended(entered.ended().await),
+        // The app may have got another receiver in the meantime.
+        let found = core.store.app(app.sdkappid).await.ok().flatten();
+        let app_now = found.as_ref().unwrap_or(&app);
+        let over = match over.change() {
+            Some(change) if !entered.leave(|| core.tell_of_session(app_now, &info, change)) => {
+                // It has been taken away in the meantime; that is the reason.
+                Over::Ended(entered.ended().await)
+            }
+            _ => over,
         };
         log(over.text());
-        if let Some(change) = over.change() {
-            // The app may have got another receiver in the meantime.
-            let now = core.store.app(app.sdkappid).await;
-            let app = now.ok().flatten().unwrap_or(app);
-            tell_of(&app, change);
-        }
         if let Some((code, reason)) = over.close() {
             close(socket, code, reason).await;
         }
@@ -346,13 +353,14 @@ impl Session {
                     }
                     // Whatever it is, it is a sign of life.
                     Some(Ok(_)) => gone_at = Instant::now() + silence,
-                    Some(Err(_)) | None => return Over::LinkClosed,
+                    Some(Err(error)) => return Over::unreadable(&error),
+                    None => return Over::LinkClosed,
                 },
                 () = sleep_until(gone_at) => return Over::TimedOut,
                 // Every WebSocket library answers a ping by itself.
                 () = sleep_until(ping_at) => {
                     ping_at = Instant::now() + period;
-                    if socket.send(Message::Ping(Bytes::new())).await.is_err() {
+                    if !send(socket, Message::Ping(Bytes::new())).await {
                         return Over::LinkClosed;
                     }
                 }
@@ -361,25 +369,35 @@ impl Session {
     }
 }
 
-/// The first message, if it is text; pings may come before it.
-async fn first_text(socket: &mut Socket) -> Option<String> {
+/// The first message, or how the session ended without one. Pings may come before it.
+async fn first_text(socket: &mut Socket) -> Result<String, Over> {
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => return Some(text.as_str().to_owned()),
+            Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            // Anything else is no text, and so no sign-in either.
-            Some(Ok(Message::Binary(_))) => return Some(String::new()),
-            _ => return None,
+            // No text, and so no sign-in either.
+            Some(Ok(Message::Binary(_) | Message::Frame(_))) => return Ok(String::new()),
+            Some(Ok(Message::Close(frame))) => {
+                let _ = timeout(CLOSE_TIMEOUT, socket.flush()).await;
+                return Err(Over::by_client(frame.as_ref()));
+            }
+            Some(Err(error)) => return Err(Over::unreadable(&error)),
+            None => return Err(Over::LinkClosed),
         }
     }
 }
 
-async fn tell(
-    socket: &mut Socket,
-    told: &Told<'_>,
-) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+/// Says something, and whether it was taken.
+async fn tell(socket: &mut Socket, told: &Told<'_>) -> bool {
     let text = serde_json::to_string(told).expect("it is made of strings and numbers");
-    socket.send(Message::text(text)).await
+    send(socket, Message::text(text)).await
+}
+
+/// Sends a message of a few bytes. Who cannot take it in two seconds does not read, and is not to
+/// hold up what else happens to the session.
+async fn send(socket: &mut Socket, message: Message) -> bool {
+    let sent = timeout(CLOSE_TIMEOUT, socket.send(message)).await;
+    matches!(sent, Ok(Ok(())))
 }
 
 /// Closes in good form: the client has a little time to answer, so that it gets to read the reason.
@@ -392,6 +410,8 @@ async fn close(socket: &mut Socket, code: CloseCode, reason: &'static str) {
         if socket.close(Some(frame)).await.is_ok() {
             while let Some(Ok(_)) = socket.next().await {}
         }
+        // With TLS this is its own end, without which a client takes the end for an accident.
+        socket.get_mut().shutdown().await
     };
     // Who does not answer is left without.
     let _ = timeout(CLOSE_TIMEOUT, closing).await;

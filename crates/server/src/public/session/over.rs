@@ -1,7 +1,11 @@
 //! How a session can end, and who is told what of it (`docs/sessions.md`).
 
 use muster_wire::webhook::StateChange;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::{
+    Error,
+    error::ProtocolError,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
 
 use crate::presence::Ended;
 
@@ -12,6 +16,8 @@ pub(super) enum Over {
     SignedOut,
     /// The connection broke, or the client left without a word.
     LinkClosed,
+    /// What the client sent is no WebSocket message, or too long.
+    Malformed(CloseCode),
     /// No sign of life.
     TimedOut,
     /// The server stops.
@@ -30,16 +36,24 @@ impl Over {
         }
     }
 
-    /// What the app's webhook is told.
+    /// What is to be said to what cannot be read.
+    pub(super) fn unreadable(error: &Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::Malformed(CloseCode::Size),
+            Error::Utf8(_) => Self::Malformed(CloseCode::Invalid),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::LinkClosed,
+            Error::Protocol(_) => Self::Malformed(CloseCode::Protocol),
+            _ => Self::LinkClosed,
+        }
+    }
+
+    /// What the app's webhook is told; `None` where whoever ended the session has told already.
     pub(super) fn change(self) -> Option<StateChange> {
         match self {
             Self::SignedOut => Some(StateChange::Logout),
             Self::TimedOut => Some(StateChange::TimeOut),
-            // Whoever kicked or deleted the user has told so, once for all devices.
-            Self::Ended(Ended::Kicked | Ended::Deleted) => None,
-            Self::LinkClosed | Self::Stopping | Self::Ended(Ended::AppDisabled | Ended::Closed) => {
-                Some(StateChange::LinkClose)
-            }
+            Self::LinkClosed | Self::Malformed(_) | Self::Stopping => Some(StateChange::LinkClose),
+            Self::Ended(_) => None,
         }
     }
 
@@ -47,6 +61,7 @@ impl Over {
         match self {
             Self::SignedOut => "signed out",
             Self::LinkClosed => "connection closed",
+            Self::Malformed(_) => "closed: what came is no message, or too long",
             Self::TimedOut => "timed out",
             Self::Stopping => "closed: the server stops",
             Self::Ended(Ended::Kicked) => "kicked",
@@ -61,6 +76,7 @@ impl Over {
         match self {
             // Closed already, or gone.
             Self::SignedOut | Self::LinkClosed => None,
+            Self::Malformed(code) => Some((code, "")),
             Self::TimedOut => Some((CloseCode::Library(4008), "timed out")),
             Self::Stopping => Some((CloseCode::Away, "server stops")),
             Self::Ended(Ended::Kicked) => Some((CloseCode::Library(4001), "kicked")),
