@@ -428,7 +428,7 @@ mod tests {
         let mut told = Vec::new();
         let mut end = |id| {
             presence.end_session(APP, SessionId(id), Ended::Closed, |info| {
-                told.push(info.id.0)
+                told.push(info.id.0);
             })
         };
         assert!(!end(3));
