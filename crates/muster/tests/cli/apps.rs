@@ -520,9 +520,11 @@ fn refusals_of_the_server() {
 #[test]
 fn the_public_key_is_warned_of() {
     let served = served();
+    let made = served.app("create --sdkappid 6").done();
+    assert_eq!(made.code, Some(0), "{made}");
     for args in [
         "create --sdkappid 5 --secret-key KEY",
-        "rotate-key 5 --secret-key KEY --json",
+        "rotate-key 6 --secret-key KEY --json",
     ] {
         let done = served.app(&args.replace("KEY", SAMPLE_KEY)).done();
         assert_eq!(done.code, Some(0), "{done}");

@@ -82,7 +82,10 @@ fn serve_says_what_it_serves() {
     assert_eq!(printed[0], title);
     assert_eq!(
         noted(printed, "apps"),
-        "none yet; `muster app create --sdkappid N` makes one"
+        format!(
+            "none yet; `muster app create --sdkappid N --data-dir {}` makes one",
+            data_dir.display()
+        )
     );
     assert_eq!(printed.last().unwrap(), "muster is ready");
     stop(server);

@@ -1,6 +1,6 @@
 //! Being told to stop: SIGTERM and SIGINT stop in order, a second one at once.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use muster_client::{Client, ImportEntry};
 use muster_testkit::{
@@ -178,6 +178,26 @@ fn a_call_in_progress_is_answered() {
     assert_eq!(ended.status.code(), Some(0), "{}", ended.said);
 }
 
+/// `timeout` signals the process and then its group, so a signal comes twice.
+#[test]
+fn two_signals_of_one_stop_are_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let muster = patient(&data_dir);
+    let Unfinished {
+        mut connection,
+        rest,
+    } = unfinished(&muster);
+    for _ in 0..3 {
+        muster.signal(Signal::TERM);
+    }
+    until_logged(&muster, "told to stop");
+    connection.send(rest);
+    assert!(connection.answer().text().contains(r#""ErrorCode":0"#));
+    let ended = muster.wait();
+    assert!(ended.status.success(), "{}", ended.said);
+}
+
 #[test]
 fn a_second_signal_ends_at_once() {
     for (first, second) in [
@@ -192,7 +212,11 @@ fn a_second_signal_ends_at_once() {
         let Unfinished { mut connection, .. } = unfinished(&muster);
         muster.signal(first);
         until_logged(&muster, "a second signal stops at once");
-        muster.signal(second);
+        // Not within the first second: until then it is taken for the same one.
+        for _ in 0..15 {
+            muster.signal(second);
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let ended = muster.wait();
         assert_eq!(ended.status.code(), Some(1), "{}", ended.said);
         let last = ended.said.lines().last().unwrap();
