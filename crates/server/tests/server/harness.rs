@@ -169,6 +169,18 @@ pub(crate) fn usersig(identifier: &str, key: &str, time_s: u64, expire_s: u64) -
     sign(&SecretKey::parse(key).unwrap(), &claims)
 }
 
+/// A UserSig of `administrator`, good but for its app: it is of another one with the same key.
+pub(crate) fn usersig_of_another_app() -> String {
+    let claims = Claims {
+        identifier: "administrator".to_owned(),
+        sdkappid: 7,
+        time_s: NOW_S,
+        expire_s: 86_400,
+        userbuf: None,
+    };
+    sign(&SecretKey::parse(KEY).unwrap(), &claims)
+}
+
 /// The query of a caller with a good UserSig.
 pub(crate) fn query(identifier: &str) -> String {
     query_with(identifier, &usersig(identifier, KEY, NOW_S, 86_400))

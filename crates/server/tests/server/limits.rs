@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::{
     harness::{
-        ALICE, APP, CHECK, IMPORT, KEY, NOW_S, QUERYSTATE, Running, STATUS, Setup, post, query,
-        query_with, request, start, usersig,
+        ALICE, APP, CHECK, IMPORT, KEY, KICK, NOW_S, QUERYSTATE, Running, STATUS, Setup, post,
+        query, query_with, request, start, usersig, usersig_of_another_app,
     },
     peer::{Answer, Peer},
 };
@@ -113,21 +113,26 @@ async fn too_many_failed_usersigs() {
     let wrong_key = usersig("administrator", &KEY.replace('5', "6"), NOW_S, 86_400);
     let of_alice = usersig("alice", KEY, NOW_S, 86_400);
     let expired = usersig("administrator", KEY, NOW_S - 10, 1);
-    for _ in 0..33 {
-        for (bad, code) in [("x", 70003), (&*wrong_key, 70009), (&*of_alice, 70013)] {
-            let answer = call_with(&server, "administrator", bad).await;
-            assert_eq!(answer.code(), code);
-        }
+    let of_another_app = usersig_of_another_app();
+    let kinds = [
+        ("x", 70003),
+        (&wrong_key, 70009),
+        (&of_alice, 70013),
+        (&of_another_app, 70014),
+    ];
+    for (bad, code) in kinds.into_iter().cycle().take(99) {
+        let answer = call_with(&server, "administrator", bad).await;
+        assert_eq!(answer.code(), code);
         // These count for nothing.
         let answer = call_with(&server, "administrator", &expired).await;
         assert_eq!(answer.code(), 70001);
         let answer = call_with(&server, "alice", &of_alice).await;
         assert_eq!(answer.code(), 70403);
     }
-    // 99 until here.
     assert_eq!(call_with(&server, "administrator", &good).await.code(), 0);
     server.hand.advance(30);
-    assert_eq!(call_with(&server, "administrator", "x").await.code(), 70003);
+    let hundredth = call_with(&server, "administrator", &of_another_app).await;
+    assert_eq!(hundredth.code(), 70014);
     for usersig in [&*good, "x", &expired] {
         let answer = call_with(&server, "administrator", usersig).await;
         assert_eq!(answer.code(), 70050);
@@ -146,6 +151,44 @@ async fn too_many_failed_usersigs() {
     );
     server.hand.advance(1);
     assert_eq!(call_with(&server, "administrator", &good).await.code(), 0);
+}
+
+/// Wire §2.1, 11: each kind by itself, and what is no failed signature check not at all.
+#[tokio::test]
+async fn each_of_the_four_kinds_counts() {
+    let good = usersig("administrator", KEY, NOW_S + 1, 60);
+    let wrong_key = usersig("administrator", &KEY.replace('5', "6"), NOW_S, 60);
+    let of_alice = usersig("alice", KEY, NOW_S, 60);
+    let of_another_app = usersig_of_another_app();
+    let expired = usersig("administrator", KEY, NOW_S - 10, 1);
+    let kicked = usersig("administrator", KEY, NOW_S, 60);
+    for (bad, code, then) in [
+        ("x", 70003, 70050),
+        (&wrong_key, 70009, 70050),
+        (&of_alice, 70013, 70050),
+        (&of_another_app, 70014, 70050),
+        (&expired, 70001, 0),
+        (&kicked, 70052, 0),
+    ] {
+        let server = Setup {
+            limits: Limits {
+                failed_usersigs_per_min: 2,
+                ..Limits::default()
+            },
+            ..Setup::default()
+        }
+        .start()
+        .await;
+        let kick = r#"{"UserID":"administrator"}"#;
+        assert_eq!(server.call(KICK, kick).await.code(), 0);
+        for _ in 0..2 {
+            assert_eq!(call_with(&server, "administrator", &good).await.code(), 0);
+            let answer = call_with(&server, "administrator", bad).await;
+            assert_eq!(answer.code(), code);
+        }
+        let answer = call_with(&server, "administrator", &good).await;
+        assert_eq!(answer.code(), then, "after {code}");
+    }
 }
 
 #[tokio::test]
