@@ -11,6 +11,7 @@ use crate::{
     harness::{
         ALICE, APP, CHECK, DELETE, GET, IMPORT, IMPORT_MANY, KEY, KICK, NOW_S, QUERYSTATE, Running,
         SET, STATUS, Setup, post, post_head, query, query_with, request, usersig,
+        usersig_of_another_app,
     },
     peer::{Answer, Peer},
     stub_store::{Fault, StubStore},
@@ -43,8 +44,8 @@ struct Scene {
     patch: AppPatch,
     limits: Limits,
     fault: Option<Fault>,
-    /// Calls before the one that is judged, which succeed.
-    before: Vec<String>,
+    /// Calls before the one that is judged, with their codes.
+    before: Vec<(String, u64)>,
     /// The bytes of the call that is judged.
     call: String,
 }
@@ -165,31 +166,27 @@ fn scene(code: u64) -> Scene {
         70003 => administrator("not_a_usersig"),
         70009 => administrator(&usersig("administrator", &KEY.replace('5', "6"), NOW_S, 60)),
         70013 => administrator(&usersig("alice", KEY, NOW_S, 60)),
-        70014 => {
-            let claims = muster_usersig::Claims {
-                identifier: "administrator".to_owned(),
-                sdkappid: 7,
-                time_s: NOW_S,
-                expire_s: 60,
-                userbuf: None,
-            };
-            let key = muster_usersig::SecretKey::parse(KEY).unwrap();
-            administrator(&muster_usersig::sign(&key, &claims))
-        }
+        70014 => administrator(&usersig_of_another_app()),
         70020 => import_with("sdkappid=7&identifier=administrator&usersig=x"),
         70050 => Scene {
             limits: Limits {
                 failed_usersigs_per_min: 1,
                 ..Limits::default()
             },
-            before: vec![post(IMPORT, &query_with("administrator", "x"), ALICE)],
+            before: vec![(
+                post(IMPORT, &query_with("administrator", "x"), ALICE),
+                70003,
+            )],
             ..call(IMPORT, ALICE)
         },
         70052 => Scene {
-            before: vec![post(
-                KICK,
-                &query("administrator"),
-                r#"{"UserID":"administrator"}"#,
+            before: vec![(
+                post(
+                    KICK,
+                    &query("administrator"),
+                    r#"{"UserID":"administrator"}"#,
+                ),
+                0,
             )],
             ..call(IMPORT, ALICE)
         },
@@ -199,7 +196,7 @@ fn scene(code: u64) -> Scene {
             let ids: Vec<_> = (0..100).map(|i| format!("\"user-{i}\"")).collect();
             let body = format!(r#"{{"Accounts":[{}]}}"#, ids.join(","));
             Scene {
-                before: vec![post(IMPORT_MANY, &query("administrator"), &body)],
+                before: vec![(post(IMPORT_MANY, &query("administrator"), &body), 0)],
                 ..under(of_edition(Edition::Trial), call(IMPORT, ALICE))
             }
         }
@@ -211,8 +208,8 @@ fn scene(code: u64) -> Scene {
             let deletion = r#"{"DeleteItem":[{"UserID":"alice"}]}"#;
             Scene {
                 before: vec![
-                    import(ALICE),
-                    post(DELETE, &query("administrator"), deletion),
+                    (import(ALICE), 0),
+                    (post(DELETE, &query("administrator"), deletion), 0),
                 ],
                 ..under(patch, call(IMPORT, ALICE))
             }
@@ -246,8 +243,9 @@ async fn play(scene: Scene) -> Answer {
     let change = AppChange::Configure(Box::new(scene.patch));
     let now = UnixSeconds(NOW_S);
     store.change_app(SdkAppId(APP), change, now).await.unwrap();
-    for before in scene.before {
-        exchange(&server, &before).await;
+    for (before, code) in scene.before {
+        let answer = exchange(&server, &before).await;
+        assert_eq!(answer.code(), code, "{before}: {}", answer.text());
     }
     if let Some(fault) = scene.fault {
         store.set(fault);
