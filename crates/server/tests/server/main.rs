@@ -20,6 +20,7 @@ mod operator_accounts;
 mod operator_apps;
 mod operator_faults;
 mod operator_refusals;
+mod order;
 mod peer;
 mod receiver;
 mod sessions;
