@@ -27,4 +27,5 @@ mod sessions;
 mod stopping;
 mod store_faults;
 mod stub_store;
+mod webhook_times;
 mod webhooks;
