@@ -3,10 +3,11 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::{Mutex, MutexGuard, Once, PoisonError},
 };
 
-use crate::harness::{self, ALICE, IMPORT, KEY, TOKEN, post, query, usersig};
+use crate::harness::{self, ALICE, IMPORT, KEY, TOKEN, post, post_head, query, usersig};
 use crate::peer::{Peer, soon};
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -105,6 +106,69 @@ async fn a_request_is_one_line_without_secrets() {
     for secret in [sig.as_str(), KEY, TOKEN, "guessed-in-vain"] {
         assert_eq!(lines_with(secret), Vec::<String>::new());
     }
+}
+
+/// Why a call had no answer, and whose doing an answer was. The caller of a cut call has no request
+/// id, so a line is found by the caller's address.
+#[tokio::test]
+async fn what_a_fault_did_is_said() {
+    const FAULT: &str = " fault=true ";
+    let server = harness::start().await;
+    for (fault, message, code) in [
+        (r#"{"cut":true,"count":1}"#, "cut off by a fault", None),
+        (
+            r#"{"cut":true,"carried_out":true,"count":1}"#,
+            "cut off by a fault",
+            None,
+        ),
+        (
+            r#"{"code":70500,"count":1}"#,
+            "answered",
+            Some(" code=70500 "),
+        ),
+    ] {
+        let ordered = server.operate("POST", "/muster/v1/faults", fault).await;
+        assert_eq!(ordered.status, 201, "{fault}");
+        let mut peer = Peer::connect(server.public).await;
+        let address = peer.stream.local_addr().unwrap();
+        peer.send(post(IMPORT, &query("administrator"), ALICE))
+            .await;
+        match code {
+            None => assert!(peer.closed_in_silence().await, "{fault}"),
+            Some(_) => assert_eq!(peer.answer().await.code(), 70500),
+        }
+        let line = line_of(address).await;
+        assert!(line.contains(message) && line.contains(FAULT), "{line}");
+        match code {
+            None => assert!(!line.contains(" code="), "{line}"),
+            Some(code) => assert!(line.contains(code), "{line}"),
+        }
+    }
+    // What the caller did is no fault.
+    let mut peer = Peer::connect(server.public).await;
+    let address = peer.stream.local_addr().unwrap();
+    peer.send(post_head(IMPORT, &query("administrator"), ALICE.len()))
+        .await;
+    drop(peer);
+    let line = line_of(address).await;
+    assert!(line.contains("cut off by the caller"), "{line}");
+    assert!(!line.contains(FAULT.trim()), "{line}");
+}
+
+/// Waits for the line of a call on the connection from this address.
+async fn line_of(address: SocketAddr) -> String {
+    let end = format!(" peer={address}");
+    soon(async {
+        loop {
+            let mut lines = lines_with(&end).into_iter();
+            // Not the line of a port that begins like this one.
+            if let Some(line) = lines.find(|line| line.ends_with(&end)) {
+                return line;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
 }
 
 /// The protocol has one text for all that can be wrong inside a UserSig; the log says what it is.
