@@ -143,11 +143,12 @@ impl Webhooks {
         let sent = timeout_at(deadline, waiting.wait_for(|waiting| *waiting == 0))
             .await
             .is_ok();
+        let dropped = *shared.waiting.borrow();
+        // Also if all were sent: nobody waits any more for what comes now.
+        shared.abandon.stop();
         if sent {
             return;
         }
-        let dropped = *shared.waiting.borrow();
-        shared.abandon.stop();
         warn!(
             dropped,
             "stopped before every event was sent to its webhook; dropped them"
@@ -187,6 +188,91 @@ impl Shared {
             self.metrics.event(delivery.command(), outcome(&ended));
             queue.ended(&delivery, &ended);
             self.count(-1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, time::Duration};
+
+    use muster_accounts::{
+        AccountStore as _, AppChange, AppPatch, Edition, NewApp, ReferenceStore, UnixSeconds,
+        app::Webhook,
+    };
+    use muster_usersig::SecretKey;
+    use muster_wire::webhook::StateChange;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::presence::Presence;
+
+    const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+
+    /// An app whose receiver is at this URL.
+    async fn app(store: &ReferenceStore, url: String) -> Arc<App> {
+        let new = NewApp {
+            sdkappid: SdkAppId(7),
+            edition: Edition::Developer,
+            key: SecretKey::from_random([7; 32]),
+        };
+        store.create_app(new, NOW).await.expect("a new app");
+        let webhook = Webhook {
+            url,
+            token: None,
+            retry: false,
+            imports: false,
+        };
+        let patch = AppPatch {
+            webhook: Some(Some(webhook)),
+            ..AppPatch::default()
+        };
+        let change = AppChange::Configure(Box::new(patch));
+        let changed = store.change_app(SdkAppId(7), change, NOW).await;
+        changed.expect("it is there")
+    }
+
+    /// Whether all were sent or some were left makes no difference to those that come later, as of a
+    /// kick that goes on although its caller was cut off.
+    #[tokio::test]
+    async fn what_comes_after_the_drain_is_dropped() {
+        // Takes connections, and answers nobody.
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = silent.local_addr().expect("it is bound");
+        for before in [0, 1] {
+            let store = Arc::new(ReferenceStore::default());
+            let app = app(&store, format!("http://{address}/hook")).await;
+            let metrics = Arc::new(Metrics::new(store, Presence::new(1)));
+            let (clock, _hand) = Clock::stopped_at(NOW);
+            let webhooks = Webhooks::new(metrics.clone(), clock, 10);
+            let tell = || {
+                let user_id = UserId::ADMINISTRATOR;
+                let event = Event::StateChange {
+                    user_id: &user_id,
+                    change: StateChange::Logout,
+                };
+                let origin = Origin {
+                    source: Ipv4Addr::LOCALHOST.into(),
+                    platform: None,
+                };
+                webhooks.send(&app, &user_id, &event, origin, 0);
+            };
+            let is = |line: String| metrics.text().lines().any(|found| found == line);
+            let dropped = |count| {
+                let event = "command=\"State.StateChange\",outcome=\"dropped\"";
+                is(format!("muster_webhook_events_total{{{event}}} {count}"))
+            };
+            let waiting = |count| is(format!("muster_webhook_waiting {count}"));
+            for _ in 0..before {
+                tell();
+            }
+            assert!(waiting(before), "{}", metrics.text());
+            webhooks
+                .drain(Instant::now() + Duration::from_millis(1))
+                .await;
+            assert!(dropped(0), "{}", metrics.text());
+            tell();
+            assert!(dropped(1) && waiting(before), "{}", metrics.text());
         }
     }
 }
