@@ -237,11 +237,13 @@ impl<A: Answer> Connection<A> {
             .with_upgrades();
         let mut connection = pin!(connection);
         let served = tokio::select! {
-            served = connection.as_mut() => served,
+            // The stop first: an answer that it sets free says that the connection closes.
+            biased;
             () = self.stopping.wait() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            served = connection.as_mut() => served,
         };
         if let Err(error) = served {
             let cause = std::error::Error::source(&error).map(ToString::to_string);

@@ -33,7 +33,7 @@ pub(crate) struct Fault {
 /// What a fault does to a call that it strikes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Effect {
-    /// How long the call waits first.
+    /// How long the call waits first, unless the server begins to stop.
     pub(crate) latency: Duration,
     pub(crate) outcome: Outcome,
     /// Whether the command is carried out all the same before its answer is replaced or lost.

@@ -252,7 +252,12 @@ impl Shared {
     ) -> Result<Result<Vec<u8>, Failure>, CutOff> {
         record.struck = true;
         let command = admitted.command;
-        sleep(effect.latency).await;
+        // A server that stops does not wait for what is only played.
+        let mut stopping = self.core.stopping.clone();
+        tokio::select! {
+            () = sleep(effect.latency) => {}
+            () = stopping.wait() => {}
+        }
         let usual = if effect.after_work || effect.outcome == Outcome::AsUsual {
             Some(self.carry_out(admitted, body, record).await)
         } else {

@@ -1,10 +1,11 @@
 //! Stopping: every accepted call is answered, nothing new begins.
 
 use muster_server::Limits;
+use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::{
-    harness::{ALICE, IMPORT, Running, Setup, post, query},
+    harness::{ALICE, CHECK, IMPORT, Running, Setup, post, query},
     peer::{Peer, soon},
     stub_store::{Fault, StubStore},
 };
@@ -121,4 +122,52 @@ async fn waiting_has_an_end() {
     server.stop();
     assert_eq!(server.stopped().await.cut_connections, 1);
     assert!(busy.closed_in_silence().await);
+}
+
+/// A call that a fault delays is answered at once as the fault says, rather than held up with the
+/// stop.
+#[tokio::test]
+async fn a_stop_ends_the_wait_of_a_fault() {
+    let mut server = Setup {
+        limits: Limits {
+            shutdown_grace_s: 60,
+            ..Limits::default()
+        },
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    // So long that no test waits for it.
+    let mut as_usual = struck(&server, r#"{"latency_ms":60000,"count":1}"#).await;
+    let fault = r#"{"latency_ms":60000,"code":70500,"count":1}"#;
+    let mut failing = struck(&server, fault).await;
+    let mut cut = struck(&server, r#"{"latency_ms":60000,"cut":true,"count":1}"#).await;
+    let imported = server.call(CHECK, r#"{"CheckItem":[{"UserID":"alice"}]}"#);
+    let imported = imported.await.json()["ResultItem"][0]["AccountStatus"].take();
+    assert_eq!(imported, "NotImported");
+
+    server.stop();
+    for (peer, code) in [(&mut as_usual, 0), (&mut failing, 70500)] {
+        let answer = peer.answer().await;
+        assert_eq!((answer.code(), answer.closes()), (code, true));
+    }
+    assert!(cut.closed_in_silence().await);
+    assert_eq!(server.stopped().await.cut_connections, 0);
+}
+
+/// An import that this fault has struck, as the only one there is.
+async fn struck(server: &Running, fault: &str) -> Peer {
+    const FAULTS: &str = "/muster/v1/faults";
+    let ordered = server.operate("POST", FAULTS, fault).await;
+    assert_eq!(ordered.status, 201, "{fault}");
+    let mut peer = Peer::connect(server.public).await;
+    peer.send(post(IMPORT, &query("administrator"), ALICE))
+        .await;
+    soon(async {
+        while server.operate("GET", FAULTS, "").await.json()["faults"] != json!([]) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    peer
 }
