@@ -32,6 +32,8 @@ static GROUPED: AtomicU64 = AtomicU64::new(0);
 #[derive(Clone, Debug)]
 enum Call {
     Import(SdkAppId, Vec<ImportEntry>),
+    /// An import that only says what would happen.
+    DryRun(SdkAppId, Vec<ImportEntry>),
     SetProfile(SdkAppId, UserId, Vec<ProfileField>),
     Delete(SdkAppId, Vec<UserId>),
     Kick(SdkAppId, UserId),
@@ -46,6 +48,12 @@ enum Call {
     Reopen,
     /// Imports this many further users, to reach the cap of the trial edition.
     Fill(SdkAppId, usize),
+}
+
+impl Call {
+    fn is_dry(&self) -> bool {
+        matches!(self, Self::DryRun(..))
+    }
 }
 
 fn user() -> impl Strategy<Value = UserId> {
@@ -143,6 +151,7 @@ fn call() -> impl Strategy<Value = Call> {
     let users = || prop::collection::vec(user(), 1..4);
     prop_oneof![
         8 => (app(), entries()).prop_map(|(app, entries)| Call::Import(app, entries)),
+        2 => (app(), entries()).prop_map(|(app, entries)| Call::DryRun(app, entries)),
         3 => (app(), user(), prop::collection::vec(field(), 1..4))
             .prop_map(|(app, user, fields)| Call::SetProfile(app, user, fields)),
         4 => (app(), users()).prop_map(|(app, users)| Call::Delete(app, users)),
@@ -203,6 +212,7 @@ impl Subject {
 
     fn apply(mut self, call: Call) -> Self {
         self.now = self.now.plus(1);
+        let dry = call.is_dry().then(|| self.written());
         match call {
             Call::Wait(days) => self.now = self.now.plus(days * 86_400),
             Call::Reopen => self.reopen(),
@@ -214,7 +224,9 @@ impl Subject {
                     .filter(|call| !matches!(call, Call::Find(..)))
                     .cloned();
                 let writes: Vec<Call> = writes.collect();
-                let number = writes.len() as u64;
+                // A dry run takes part in a group but needs no commit.
+                let wet = writes.iter().filter(|call| !call.is_dry());
+                let number = wet.count() as u64;
                 let expected: Vec<String> = writes
                     .iter()
                     .map(|call| {
@@ -239,7 +251,17 @@ impl Subject {
                 assert_eq!(actual, expected);
             }
         }
+        if let Some(before) = dry {
+            assert_eq!(self.written(), before, "a dry run wrote");
+        }
         self
+    }
+
+    /// All that the store holds, and in how many records it came.
+    fn written(&self) -> (Vec<(String, u64, Vec<Account>)>, u64) {
+        let store: &dyn AccountStore = self.store.as_ref().unwrap();
+        let contents = self.runtime.block_on(contents(store));
+        (contents, store.stats().committed_records)
     }
 
     fn reopen(&mut self) {
@@ -265,6 +287,10 @@ async fn answer(store: &dyn AccountStore, call: Call, now: UnixSeconds) -> Strin
                 "{:?}",
                 plain(store.import(app, ImportRequest::new(entries), now).await)
             )
+        }
+        Call::DryRun(app, entries) => {
+            let request = ImportRequest::new(entries).dry_run();
+            format!("{:?}", plain(store.import(app, request, now).await))
         }
         Call::Fill(app, users) => {
             let filler = |i| entry_of(&format!("filler{i}"));
