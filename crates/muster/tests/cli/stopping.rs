@@ -137,14 +137,14 @@ fn unfinished(muster: &Muster) -> Unfinished {
 }
 
 fn until_logged(muster: &Muster, text: &str) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(2);
+    let deadline = std::time::Instant::now() + Duration::from_mins(2);
     while !muster.log().contains(text) {
         assert!(
             std::time::Instant::now() < deadline,
             "no {text:?} in {}",
             muster.log()
         );
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
