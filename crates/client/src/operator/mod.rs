@@ -131,8 +131,8 @@ impl Operator {
         for segment in path {
             // To every URL parser these three mean another path, escaped or not.
             if matches!(*segment, "" | "." | "..") {
-                let user_id = (*segment).to_owned();
-                return Err(OperatorError::NotInAPath { user_id });
+                let segment = (*segment).to_owned();
+                return Err(OperatorError::NotInAPath { segment });
             }
         }
         url.path_segments_mut()
@@ -214,11 +214,11 @@ pub enum OperatorError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A user id that no URL can name. Nothing was sent.
-    #[error("the user id {user_id:?} cannot be part of a URL")]
+    /// A user id, or another part of a path, that no URL can name. Nothing was sent.
+    #[error("{segment:?} cannot be part of a URL's path")]
     NotInAPath {
-        /// The id: empty, `.` or `..`.
-        user_id: String,
+        /// The part: empty, `.` or `..`.
+        segment: String,
     },
 }
 

@@ -54,10 +54,13 @@ async fn apps_and_admins() {
     for user_id in ["", ".", ".."] {
         let error = operator.remove_admin(1, user_id).await.unwrap_err();
         assert!(
-            matches!(error, OperatorError::NotInAPath { .. }),
+            matches!(&error, OperatorError::NotInAPath { segment } if segment == user_id),
             "{user_id:?}"
         );
     }
+    // It is not always a user id.
+    let error = operator.remove_fault("..").await.unwrap_err();
+    assert_eq!(error.to_string(), "\"..\" cannot be part of a URL's path");
 }
 
 /// What an operator client sends for one call that is answered with `answer`.

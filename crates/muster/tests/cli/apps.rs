@@ -496,10 +496,7 @@ fn refusals_of_the_server() {
             "admin remove 5 nobody",
             "The user is not an admin of app 5. (HTTP status 409, not_an_admin)",
         ),
-        (
-            "admin remove 5 ..",
-            "the user id \"..\" cannot be part of a URL",
-        ),
+        ("admin remove 5 ..", "\"..\" cannot be part of a URL's path"),
         (
             "create --sdkappid 6 --secret-key-file none.key",
             "--secret-key-file: cannot read none.key: ",
