@@ -119,6 +119,12 @@ impl Connection {
         match error {
             OperatorError::Transport(error @ TransportError::Connect { .. }) => {
                 let cause = anyhow!(error).root_cause().to_string();
+                if url.to_ascii_lowercase().starts_with("https:") {
+                    return anyhow!(
+                        "no TLS connection to {url} ({cause}); the operator API is plain HTTP, so \
+                         give --operator-url with http://, unless a proxy before it speaks TLS"
+                    );
+                }
                 anyhow!(
                     "no muster server at {url} ({cause}); start one (`muster dev` or `muster \
                      serve`), or say where it is with --operator-url"

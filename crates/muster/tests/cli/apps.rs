@@ -632,6 +632,17 @@ fn no_server_and_no_such_server() {
     let address = operator_url.strip_prefix("http://").unwrap();
     let error = list(address).refused(1);
     assert!(error.starts_with("--operator-url: the URL "), "{error}");
+    let in_tls = format!("https://{address}");
+    let error = list(&in_tls).refused(1);
+    let expected = format!("no TLS connection to {in_tls} (");
+    assert!(error.starts_with(&expected), "{error}");
+    assert!(
+        error.ends_with(
+            "); the operator API is plain HTTP, so give --operator-url with http://, unless a \
+             proxy before it speaks TLS"
+        ),
+        "{error}"
+    );
     stop(server);
 
     let error = list(&operator_url).refused(1);
