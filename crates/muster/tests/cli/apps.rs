@@ -301,7 +301,12 @@ fn settings_that_cannot_be_are_refused() {
         (
             "set 5 --webhook-retry on",
             1,
-            "webhook.url is missing, and the app has no webhook yet.",
+            "The app has no webhook yet; give webhook.url to make one.",
+        ),
+        (
+            "set 5 --no-webhook-token",
+            1,
+            "The app has no webhook yet; give webhook.url to make one.",
         ),
         (
             "set 5 --webhook none --webhook-retry on",

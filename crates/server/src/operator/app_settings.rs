@@ -20,9 +20,10 @@ use super::{
     Parts, Shared,
     app_body::{AppBody, app_body},
     apps::parse_edition,
+    body::{BodyObject, Field, WholeBody, given},
     document,
     error::{ApiError, ErrorBody, quoted},
-    input::{AppNumber, AppPath, BodyObject, WholeBody, given},
+    input::{AppNumber, AppPath},
 };
 use crate::presence::Ended;
 
@@ -85,12 +86,16 @@ pub(super) struct WebhookChangeBody {
     /// needs it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, required = false)]
-    #[schema(max_length = 2048, example = "https://backend.example.com/muster")]
+    #[schema(
+        min_length = 1,
+        max_length = 2048,
+        example = "https://backend.example.com/muster"
+    )]
     url: Option<String>,
     /// Signs events, 1 to 256 bytes; `null` removes the token, so that events are not signed. It
     /// is never shown. Left out, the token that is there stays, also with another URL.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, required = false)]
+    #[schema(value_type = Option<String>, required = false, min_length = 1, max_length = 256)]
     #[expect(clippy::option_option, reason = "left out and null differ")]
     token: Option<Option<String>>,
     /// Tries again, twice, when the receiver does not answer in time; false at first.
@@ -104,11 +109,23 @@ pub(super) struct WebhookChangeBody {
 }
 
 impl BodyObject for AppSettingsBody {
-    const FIELDS: &'static str = "with any of edition, a string; disabled, deletion and \
-         import_at_sign_in, each true or false; allow_list and custom_fields, each an array of \
-         strings; rate_limits, an object of numbers up to 4294967295 or null; and webhook, null or \
-         an object with any of url, a string, token, a string or null, retry and imports, each \
-         true or false";
+    const FIELDS: &'static [Field] = &[
+        Field::optional("edition", "a string"),
+        Field::optional("disabled", "true or false"),
+        Field::optional("deletion", "true or false"),
+        Field::optional("import_at_sign_in", "true or false"),
+        Field::optional("allow_list", "an array of strings"),
+        Field::optional("custom_fields", "an array of strings"),
+        Field::optional(
+            "rate_limits",
+            "an object with whole numbers up to 4294967295 or null in it",
+        ),
+        Field::optional(
+            "webhook",
+            "null or an object with any of url, a string; token, a string or null; and retry and \
+             imports, each true or false",
+        ),
+    ];
 }
 
 /// Settings that passed all checks which need no look at the app.
@@ -290,7 +307,7 @@ impl WantedWebhook {
     fn over(self, stored: Option<&Webhook>) -> Result<Webhook, ApiError> {
         let url = self.url.or_else(|| stored.map(|it| it.url.clone()));
         let url = url.ok_or_else(|| {
-            ApiError::invalid_request("webhook.url is missing, and the app has no webhook yet.")
+            ApiError::invalid_request("The app has no webhook yet; give webhook.url to make one.")
         })?;
         let stored_token = || stored.and_then(|it| it.token.clone());
         Ok(Webhook {

@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 use super::{
     Parts, Shared,
     app_body::{AppBody, AppsBody, app_body},
+    body::{BodyObject, Field, WholeBody, given},
     document,
     error::{ApiError, ErrorBody},
-    input::{AppNumber, AppPath, BodyObject, UserName, UserPath, WholeBody},
+    input::{AppNumber, AppPath, UserName, UserPath},
 };
 
 /// The shortest key that an app is given, in bytes: what could be guessed is not accepted.
@@ -31,16 +32,22 @@ pub(super) struct NewAppBody {
     #[schema(minimum = 1, example = 1_400_000_001)]
     sdkappid: u32,
     /// `developer` if left out.
+    #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = document::edition, required = false)]
     edition: Option<String>,
     /// The key to sign UserSigs with, 16 to 256 bytes; if left out, one is made and shown in the
     /// answer.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false, min_length = 16, max_length = 256)]
     secret_key: Option<String>,
 }
 
 impl BodyObject for NewAppBody {
-    const FIELDS: &'static str = "with sdkappid, a number up to 4294967295, and, where wanted, \
-         edition and secret_key, each a string";
+    const FIELDS: &'static [Field] = &[
+        Field::needed("sdkappid", "a whole number up to 4294967295"),
+        Field::optional("edition", "a string"),
+        Field::optional("secret_key", "a string"),
+    ];
 }
 
 /// Another key for an app; may be left out as a whole.
@@ -48,15 +55,20 @@ impl BodyObject for NewAppBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct RotateKeyBody {
     /// The new key, 16 to 256 bytes; if left out, one is made and shown in the answer.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false, min_length = 16, max_length = 256)]
     secret_key: Option<String>,
     /// How long the keys before it still verify, in seconds; not at all if left out.
-    #[schema(maximum = 31_536_000, example = 86_400)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u64, required = false, maximum = 31_536_000, example = 86_400)]
     grace_s: Option<u64>,
 }
 
 impl BodyObject for RotateKeyBody {
-    const FIELDS: &'static str = "with nothing but, where wanted, secret_key, a string, and \
-         grace_s, a number of seconds";
+    const FIELDS: &'static [Field] = &[
+        Field::optional("secret_key", "a string"),
+        Field::optional("grace_s", "a whole number of seconds"),
+    ];
 }
 
 /// Make an app
@@ -228,8 +240,8 @@ pub(super) fn parse_edition(name: &str) -> Result<Edition, ApiError> {
 }
 
 /// The key to use, and the one to show if it was made here.
-fn given_or_made(given: Option<String>) -> Result<(SecretKey, Option<String>), ApiError> {
-    if let Some(text) = given {
+fn given_or_made(secret_key: Option<String>) -> Result<(SecretKey, Option<String>), ApiError> {
+    if let Some(text) = secret_key {
         let key = SecretKey::parse(&text)
             .map_err(|error| ApiError::invalid_request(format!("secret_key: {error}.")))?;
         if text.len() < KEY_MIN_BYTES {

@@ -1,6 +1,10 @@
 //! The clock, put ahead by tests: 90 days pass in no time.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{FromRequestParts, State},
+    http::request::Parts,
+};
 use muster_accounts::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -8,8 +12,9 @@ use utoipa::ToSchema;
 
 use super::{
     Shared,
+    body::{BodyObject, Field, WholeBody},
     error::{ApiError, ErrorBody},
-    input::{BodyObject, WholeBody},
+    input::TestControls,
 };
 use crate::{Clock, ClockHand};
 
@@ -30,7 +35,20 @@ pub(super) struct AdvanceBody {
 }
 
 impl BodyObject for AdvanceBody {
-    const FIELDS: &'static str = "with seconds, a number from 1 up";
+    const FIELDS: &'static [Field] = &[Field::needed("seconds", "a whole number from 1 up")];
+}
+
+/// What moves the clock, where tests may.
+pub(super) struct Hand(ClockHand);
+
+impl FromRequestParts<Shared> for Hand {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
+        let TestControls = TestControls::from_request_parts(parts, shared).await?;
+        let hand = shared.0.core.clock.hand();
+        hand.map(Self).ok_or_else(ApiError::test_controls_off)
+    }
 }
 
 /// What the server takes the time to be.
@@ -53,11 +71,10 @@ pub(super) struct ClockBody {
     )
 )]
 pub(super) async fn show(
+    Hand(hand): Hand,
     State(Shared(shared)): State<Shared>,
-) -> Result<Json<ClockBody>, ApiError> {
-    let clock = &shared.core.clock;
-    let hand = shared.hand()?;
-    Ok(Json(clock_body(clock, &hand)))
+) -> Json<ClockBody> {
+    Json(clock_body(&shared.core.clock, &hand))
 }
 
 /// Put the clock ahead
@@ -77,10 +94,10 @@ pub(super) async fn show(
     )
 )]
 pub(super) async fn advance(
+    Hand(hand): Hand,
     State(Shared(shared)): State<Shared>,
     body: WholeBody,
 ) -> Result<Json<ClockBody>, ApiError> {
-    let hand = shared.hand()?;
     let AdvanceBody { seconds } = body.json()?;
     if !(1..=ADVANCE_MAX_S).contains(&seconds) {
         return Err(ApiError::invalid_request(format!(

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use axum::{Extension, http::header::CONTENT_TYPE, response::IntoResponse};
 use bytes::Bytes;
 use muster_accounts::Edition;
-use muster_wire::Command;
 use utoipa::{
     OpenApi as _,
     openapi::{
@@ -163,15 +162,6 @@ pub(super) fn edition() -> Object {
         Edition::ALL.map(Edition::name),
         "developer",
         "Decides on the account cap, on deletion and on import after deletion.",
-    )
-}
-
-/// The names of the commands.
-pub(super) fn command() -> Object {
-    words_of(
-        Command::ALL.map(Command::name),
-        "account_import",
-        "Which calls it strikes; every command if left out.",
     )
 }
 

@@ -5,16 +5,18 @@ use std::time::Duration;
 use axum::{Json, extract::State, http::StatusCode};
 use muster_accounts::{SdkAppId, UnixSeconds};
 use muster_wire::{Command, ErrorCode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tracing::info;
 use utoipa::ToSchema;
 
 use super::{
-    Parts, Shared, document,
+    Parts, Shared,
+    body::{BodyObject, Field, WholeBody, given},
     error::{ApiError, ErrorBody, quoted},
-    input::{BodyObject, PathWord, TestControls, WholeBody},
+    fault_body::{FaultBody, FaultsBody, RemovedBody, fault_body, struck_command},
+    input::{PathWord, TestControls, parse_number},
 };
-use crate::faults::{ActiveFault, Effect, Fault, Faults, Outcome};
+use crate::faults::{Effect, Fault, Faults, Outcome};
 
 /// The longest that a call is made to wait: longer than callers do.
 const LATENCY_MAX_MS: u64 = 60_000;
@@ -31,103 +33,68 @@ const MESSAGE_LIMIT_BYTES: usize = 500;
 #[serde(deny_unknown_fields)]
 pub(super) struct NewFaultBody {
     /// Whose calls it strikes; every app's if left out.
-    #[schema(minimum = 1, example = 1_400_000_000)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u32, required = false, minimum = 1, example = 1_400_000_000)]
     sdkappid: Option<u32>,
     /// Which calls it strikes; every command if left out.
-    #[schema(schema_with = document::command, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = struck_command, required = false)]
     command: Option<String>,
     /// The `ErrorCode` that is answered: one of docs/wire.md, section 7.
-    #[schema(example = 70500)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u32, required = false, example = 70500)]
     code: Option<u32>,
     /// The `ErrorInfo` that goes with `code`, up to 500 bytes; if left out, one that says that the
     /// fault was injected.
-    #[schema(max_length = 500)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false, max_length = 500)]
     message: Option<String>,
     /// How long the call waits before anything else, in milliseconds.
-    #[schema(minimum = 1, maximum = 60_000, example = 5000)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u64, required = false, minimum = 1, maximum = 60_000, example = 5000)]
     latency_ms: Option<u64>,
     /// Cuts the connection instead of an answer.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
     cut: Option<bool>,
     /// Whether the command is carried out all the same before its answer is replaced (`code`) or
     /// lost (`cut`); false if left out. With `latency_ms` alone it is carried out anyway.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
     carried_out: Option<bool>,
     /// How often it strikes: above 0, and always at 1 or if left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = f64, required = false)]
     #[schema(exclusive_minimum = 0.0, maximum = 1.0, example = 0.5)]
     probability: Option<f64>,
     /// For how long it is in force, in seconds, up to 365 days.
-    #[schema(minimum = 1, maximum = 31_536_000, example = 60)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u64, required = false, minimum = 1, maximum = 31_536_000, example = 60)]
     for_s: Option<u64>,
     /// Until when it is in force, instead of `for_s`.
-    #[schema(example = "2026-02-20T08:00:00Z")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false, example = "2026-02-20T08:00:00Z")]
     until: Option<String>,
     /// After how many strikes it is over.
-    #[schema(minimum = 1, example = 3)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u64, required = false, minimum = 1, example = 3)]
     count: Option<u64>,
 }
 
 impl BodyObject for NewFaultBody {
-    const FIELDS: &'static str = "with any of sdkappid, code, latency_ms, probability, for_s and \
-         count, each a number; command, message and until, each a string; cut and carried_out, \
-         each true or false";
-}
-
-/// A fault in force.
-#[derive(Serialize, ToSchema)]
-pub(super) struct FaultBody {
-    /// Its number, unique until the server stops.
-    #[schema(example = "1")]
-    id: String,
-    /// Whose calls it strikes; `null` is every app's.
-    #[schema(example = 1_400_000_000)]
-    #[schema(required = true)]
-    sdkappid: Option<u32>,
-    /// Which calls it strikes; `null` is every command.
-    #[schema(example = "account_import")]
-    #[schema(required = true)]
-    command: Option<&'static str>,
-    /// The code that is answered, if one is.
-    #[schema(example = 70500)]
-    #[schema(required = true)]
-    code: Option<u32>,
-    /// The text that goes with it, if one was given.
-    #[schema(required = true)]
-    message: Option<String>,
-    /// How long the call waits, in milliseconds.
-    #[schema(example = 0)]
-    latency_ms: u64,
-    /// Whether the connection is cut instead of an answer.
-    cut: bool,
-    /// Whether the command is carried out.
-    carried_out: bool,
-    /// How often it strikes.
-    #[schema(example = 1.0)]
-    probability: f64,
-    /// Until when it is in force, in UTC; `null` is until it is removed.
-    #[schema(example = "2026-02-20T08:00:00Z")]
-    #[schema(required = true)]
-    until: Option<String>,
-    /// How often it has struck.
-    #[schema(example = 1)]
-    struck: u64,
-    /// How often it strikes yet; `null` is without limit.
-    #[schema(example = 2)]
-    #[schema(required = true)]
-    left: Option<u64>,
-}
-
-/// All faults in force.
-#[derive(Serialize, ToSchema)]
-pub(super) struct FaultsBody {
-    /// The oldest first, which is the order in which they are tried.
-    faults: Vec<FaultBody>,
-}
-
-/// How many faults were removed.
-#[derive(Serialize, ToSchema)]
-pub(super) struct RemovedBody {
-    /// How many.
-    #[schema(example = 3)]
-    removed: usize,
+    const FIELDS: &'static [Field] = &[
+        Field::optional("sdkappid", "a whole number up to 4294967295"),
+        Field::optional("command", "a string"),
+        Field::optional("code", "a whole number"),
+        Field::optional("message", "a string"),
+        Field::optional("latency_ms", "a whole number of milliseconds"),
+        Field::optional("cut", "true or false"),
+        Field::optional("carried_out", "true or false"),
+        Field::optional("probability", "a number above 0 and up to 1"),
+        Field::optional("for_s", "a whole number of seconds"),
+        Field::optional("until", "a string"),
+        Field::optional("count", "a whole number from 1 up"),
+    ];
 }
 
 /// Describes the path of a fault.
@@ -207,7 +174,7 @@ pub(super) async fn remove(
     State(Shared(shared)): State<Shared>,
     PathWord(id): PathWord,
 ) -> Result<StatusCode, ApiError> {
-    let id = id.parse().map_err(|_| {
+    let id = parse_number(&id).ok_or_else(|| {
         ApiError::invalid_request("The fault in the path is no number; the list names them.")
     })?;
     if !shared.core.faults.remove(id) {
@@ -353,33 +320,4 @@ fn parse_until(text: &str, now: UnixSeconds) -> Result<UnixSeconds, ApiError> {
         )));
     }
     Ok(until)
-}
-
-fn fault_body(active: ActiveFault) -> FaultBody {
-    let ActiveFault { id, fault, struck } = active;
-    let Effect {
-        latency,
-        outcome,
-        after_work,
-    } = fault.effect;
-    let cut = outcome == Outcome::Cut;
-    let carried_out = after_work || outcome == Outcome::AsUsual;
-    let (code, message) = match outcome {
-        Outcome::Code(code, message) => (Some(code.get()), message),
-        Outcome::AsUsual | Outcome::Cut => (None, None),
-    };
-    FaultBody {
-        id: id.to_string(),
-        sdkappid: fault.sdkappid.map(|app| app.0),
-        command: fault.command.map(Command::name),
-        code,
-        message,
-        latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
-        cut,
-        carried_out,
-        probability: fault.probability,
-        until: fault.until.map(|until| until.to_string()),
-        struck,
-        left: fault.count.map(|count| count.saturating_sub(struck)),
-    }
 }

@@ -15,9 +15,11 @@ use serde_json::{Map, Value};
 use utoipa::{ToSchema, openapi::Object};
 
 use super::{
-    Parts, Shared, document,
+    Parts, Shared,
+    body::{BodyObject, Field, WholeBody},
+    document,
     error::{ApiError, ErrorBody, quoted},
-    input::{AppNumber, AppPath, BodyObject, WholeBody},
+    input::{AppNumber, AppPath},
 };
 
 /// The most entries of a request.
@@ -36,13 +38,16 @@ pub(super) struct ImportBody {
 }
 
 impl BodyObject for ImportBody {
-    const FIELDS: &'static str =
-        "with accounts, an array, and, where wanted, dry_run, true or false";
+    const FIELDS: &'static [Field] = &[
+        Field::needed("accounts", "an array"),
+        Field::optional("dry_run", "true or false"),
+    ];
 }
 
 /// An account to be made, or to be given new values. It is read by hand, so that one that is wrong
 /// refuses only itself.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "read by the derivation only")]
 struct NewAccountBody {
     /// The team's own name for the user: 1 to 32 bytes of printable ASCII.

@@ -1,103 +1,17 @@
-//! What handlers take in. axum's own extractors answer in plain text; these answer in this API's
-//! form, and bound what they read.
+//! What handlers take from the path and the query. axum's own extractors answer in plain text; these
+//! answer in this API's form. Bodies are in [`super::body`].
+
+use std::str::FromStr;
 
 use axum::{
-    body::Body,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    extract::{FromRequestParts, Path, Query},
     http::request::Parts,
-    response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use muster_accounts::{SdkAppId, UserId};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::error::Category;
-use tokio::time::timeout;
+use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::{Shared, error::ApiError};
-
-/// Marks an answer that was given before the body was read to its end.
-#[derive(Clone, Copy)]
-pub(super) struct UnreadBody;
-
-/// The body, read to its end.
-pub(super) struct WholeBody(Bytes);
-
-impl FromRequest<Shared> for WholeBody {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Response> {
-        let limit_bytes = shared.0.body_limit_bytes;
-        let body = Limited::new(Body::new(request.into_body()), limit_bytes);
-        let error = match timeout(shared.0.body_timeout, body.collect()).await {
-            Ok(Ok(body)) => return Ok(Self(body.to_bytes())),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                ApiError::payload_too_large(limit_bytes)
-            }
-            Ok(Err(_)) => ApiError::invalid_request("The body could not be read."),
-            Err(_) => ApiError::invalid_request("The body did not arrive in time."),
-        };
-        let mut response = error.into_response();
-        response.extensions_mut().insert(UnreadBody);
-        Err(response)
-    }
-}
-
-/// What a route takes as its body: a JSON object.
-pub(super) trait BodyObject: DeserializeOwned {
-    /// Its fields and their types, for the caller whose body is something else; goes on after
-    /// `must be a JSON object `.
-    const FIELDS: &'static str;
-}
-
-impl WholeBody {
-    /// The body as JSON. Its `Content-Type` does not matter.
-    pub(super) fn json<T: BodyObject>(&self) -> Result<T, ApiError> {
-        // A derived struct takes an array as well, for its fields in their order.
-        if !self.0.trim_ascii_start().starts_with(b"{") {
-            let message = format!("The body must be a JSON object {}.", T::FIELDS);
-            return Err(ApiError::invalid_request(message));
-        }
-        serde_json::from_slice(&self.0)
-            .map_err(|error| ApiError::invalid_request(refusal::<T>(&error)))
-    }
-
-    /// Likewise, and the default if there is no body.
-    pub(super) fn json_or_default<T: BodyObject + Default>(&self) -> Result<T, ApiError> {
-        if self.0.trim_ascii().is_empty() {
-            Ok(T::default())
-        } else {
-            self.json()
-        }
-    }
-}
-
-/// What is wrong with a body, and where. The error's own text quotes the body, in which there may be
-/// a secret key, so none of it is passed on.
-fn refusal<T: BodyObject>(error: &serde_json::Error) -> String {
-    let (line, column) = (error.line(), error.column());
-    match error.classify() {
-        Category::Eof => format!("The body is cut off at line {line} column {column}."),
-        Category::Syntax | Category::Io => {
-            format!("The body is not JSON at line {line} column {column}.")
-        }
-        Category::Data => format!(
-            "The body does not fit at line {line} column {column}: it must be a JSON object {}.",
-            T::FIELDS
-        ),
-    }
-}
-
-/// Reads a field that may be left out but has no null; `Some(None)` is the null of a field that has
-/// one. To be used with `#[serde(default)]`.
-pub(super) fn given<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(from).map(Some)
-}
 
 /// Describes [`AppPath`].
 #[derive(IntoParams)]
@@ -134,6 +48,12 @@ pub(super) struct PathWord(pub(super) String);
 /// Lets a request pass only where faults and the clock are switched on.
 pub(super) struct TestControls;
 
+/// A number in a path or a query: digits and nothing else, so there is no sign.
+pub(super) fn parse_number<N: FromStr>(text: &str) -> Option<N> {
+    let only_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| only_digits)
+}
+
 /// The longest page of a list, and the usual one.
 const LIMIT_MAX: usize = 10_000;
 const LIMIT_DEFAULT: usize = 1000;
@@ -143,10 +63,7 @@ pub(super) fn parse_limit(text: Option<&str>) -> Result<usize, ApiError> {
     let Some(text) = text else {
         return Ok(LIMIT_DEFAULT);
     };
-    let limit = text
-        .parse()
-        .ok()
-        .filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    let limit = parse_number(text).filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| {
         ApiError::invalid_request(format!("limit is not a number from 1 to {LIMIT_MAX}."))
     })
@@ -226,9 +143,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
 }
 
 fn parse_sdkappid(text: &str) -> Result<SdkAppId, ApiError> {
-    let only_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|_| only_digits);
-    number.map(SdkAppId).ok_or_else(|| {
+    parse_number(text).map(SdkAppId).ok_or_else(|| {
         ApiError::invalid_request("The sdkappid in the path is not a number up to 4294967295.")
     })
 }

@@ -9,9 +9,11 @@ mod app_body;
 mod app_settings;
 mod apps;
 mod auth;
+mod body;
 mod clock;
 mod document;
 mod error;
+mod fault_body;
 mod faults;
 mod health;
 mod import;
@@ -34,7 +36,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{document::Document, error::ApiError};
 use crate::{
-    ClockHand, OperatorToken, Settings,
+    OperatorToken, Settings,
     connections::{Answer, Caller, CutOff},
     core::Core,
     log_text::LogText,
@@ -84,12 +86,6 @@ impl Parts {
     async fn existing_app(&self, sdkappid: SdkAppId) -> Result<Arc<App>, ApiError> {
         let found = self.ask(self.core.store.app(sdkappid)).await?;
         found.ok_or_else(|| ApiError::app_not_found(sdkappid))
-    }
-
-    /// What moves the clock, where tests may.
-    fn hand(&self) -> Result<ClockHand, ApiError> {
-        let hand = self.core.clock.hand().filter(|_| self.test_controls);
-        hand.ok_or_else(ApiError::test_controls_off)
     }
 }
 
@@ -186,7 +182,7 @@ impl Answer for Operator {
             error!(%request_id, %cause, "the store failed");
         }
         let code = refused.map(|refused| refused.code);
-        if response.extensions().get::<input::UnreadBody>().is_some() {
+        if response.extensions().get::<body::UnreadBody>().is_some() {
             caller.exchange.linger();
             response
                 .headers_mut()

@@ -106,12 +106,19 @@ fn close_objects(schema: &mut Value) {
     }
 }
 
-/// Asserts that a value has the form of a schema of the document.
-fn assert_fits(document: &Value, schema: &Value, value: &Value, what: &str) {
+/// Judges by a schema of the document.
+fn validator(document: &Value, schema: &Value) -> jsonschema::Validator {
     let mut whole = schema.clone();
     whole["components"] = document["components"].clone();
-    close_objects(&mut whole);
-    let validator = jsonschema::draft202012::new(&whole).unwrap();
+    jsonschema::draft202012::new(&whole).unwrap()
+}
+
+/// Asserts that a value has the form of a schema of the document.
+fn assert_fits(document: &Value, schema: &Value, value: &Value, what: &str) {
+    let (mut document, mut schema) = (document.clone(), schema.clone());
+    close_objects(&mut document["components"]);
+    close_objects(&mut schema);
+    let validator = validator(&document, &schema);
     let errors: Vec<_> = validator
         .iter_errors(value)
         .map(|error| format!("{}: {error}", error.instance_path()))
@@ -266,4 +273,184 @@ async fn the_examples_fit_their_schemas() {
         }
     }
     assert!(examples > 10, "{examples}");
+    let mut of_parameters = 0;
+    for (method, path, operation) in operations(&document) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            if let Some(example) = parameter.get("example") {
+                of_parameters += 1;
+                let what = format!("{method} {path} {}", parameter["name"]);
+                assert_fits(&document, &parameter["schema"], example, &what);
+            }
+        }
+    }
+    assert!(of_parameters > 10, "{of_parameters}");
+}
+
+/// The operations with a body: the schema of the body, and the path with its parameters filled in.
+fn with_bodies(document: &Value) -> Vec<(String, String, &Value)> {
+    let taken = operations(document).into_iter().map(|(method, path, it)| {
+        let schema = &it["requestBody"]["content"]["application/json"]["schema"];
+        (method, path.replace("{sdkappid}", "1400000000"), schema)
+    });
+    taken.filter(|(_, _, schema)| !schema.is_null()).collect()
+}
+
+/// The schema itself, where another stands for it.
+fn resolved<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+/// What the document says of the fields of bodies, the refusals of bodies say as well.
+#[tokio::test]
+async fn a_body_is_refused_by_the_name_of_its_field() {
+    let server = harness::start().await;
+    let document = document(&server).await;
+    let bodies = with_bodies(&document);
+    assert_eq!(bodies.len(), 6);
+    for (method, path, schema) in bodies {
+        let schema = resolved(&document, schema);
+        let refused = async |body: Value| {
+            let answer = server.operate(&method, &path, &body.to_string()).await;
+            assert_error(&answer, 400, "invalid_request");
+            let message = &answer.json()["error"]["message"];
+            message.as_str().unwrap().to_owned()
+        };
+        let properties = schema["properties"].as_object().unwrap();
+        let unknown = refused(json!({"editon": 1})).await;
+        let taken = unknown
+            .strip_prefix("There is no field \"editon\"; the body takes ")
+            .and_then(|rest| rest.strip_suffix('.'))
+            .unwrap_or_else(|| panic!("{method} {path}: {unknown}"));
+        let taken: BTreeSet<_> = taken.split(", ").collect();
+        let described: BTreeSet<_> = properties.keys().map(String::as_str).collect();
+        assert_eq!(taken, described, "{method} {path}");
+        for (name, schema) in properties {
+            let validator = validator(&document, schema);
+            let mut tried = 0;
+            for wrong in [json!(null), json!(true), json!({"x": {}})] {
+                if validator.is_valid(&wrong) {
+                    continue;
+                }
+                tried += 1;
+                let message = refused(json!({name: wrong})).await;
+                let expected = format!("The field {name} must be ");
+                assert!(message.starts_with(&expected), "{wrong}: {message}");
+            }
+            assert!(tried > 0, "{name}");
+        }
+        for name in schema["required"].as_array().into_iter().flatten() {
+            let name = name.as_str().unwrap();
+            let message = refused(json!({})).await;
+            let expected = format!("The field {name} is missing; it must be ");
+            assert!(message.starts_with(&expected), "{message}");
+        }
+    }
+}
+
+/// The bounds of a body are the same in the document and in the server.
+#[tokio::test]
+async fn the_document_refuses_what_the_server_refuses() {
+    let server = harness::start().await;
+    let document = document(&server).await;
+    let rotate = "/muster/v1/apps/1400000000/rotate-key";
+    let this_app = "/muster/v1/apps/1400000000";
+    let accounts = "/muster/v1/apps/1400000000/accounts";
+    let long = |length: usize| "x".repeat(length);
+    let url = |length: usize| {
+        let start = "http://127.0.0.1/";
+        format!("{start}{}", long(length - start.len()))
+    };
+    for (method, path, body, fits) in [
+        (
+            "POST",
+            "/muster/v1/apps",
+            json!({"sdkappid": 1, "secret_key": long(15)}),
+            false,
+        ),
+        (
+            "POST",
+            "/muster/v1/apps",
+            json!({"sdkappid": 1, "secret_key": long(16)}),
+            true,
+        ),
+        (
+            "POST",
+            "/muster/v1/apps",
+            json!({"sdkappid": 2, "secret_key": long(256)}),
+            true,
+        ),
+        (
+            "POST",
+            "/muster/v1/apps",
+            json!({"sdkappid": 3, "secret_key": long(257)}),
+            false,
+        ),
+        ("POST", rotate, json!({"secret_key": long(15)}), false),
+        ("POST", rotate, json!({"secret_key": long(16)}), true),
+        ("POST", rotate, json!({"secret_key": long(256)}), true),
+        ("POST", rotate, json!({"secret_key": long(257)}), false),
+        ("PATCH", this_app, json!({"webhook": {"url": ""}}), false),
+        (
+            "PATCH",
+            this_app,
+            json!({"webhook": {"url": url(2048)}}),
+            true,
+        ),
+        (
+            "PATCH",
+            this_app,
+            json!({"webhook": {"url": url(2049)}}),
+            false,
+        ),
+        ("PATCH", this_app, json!({"webhook": {"token": ""}}), false),
+        ("PATCH", this_app, json!({"webhook": {"token": "x"}}), true),
+        (
+            "PATCH",
+            this_app,
+            json!({"webhook": {"token": long(256)}}),
+            true,
+        ),
+        (
+            "PATCH",
+            this_app,
+            json!({"webhook": {"token": long(257)}}),
+            false,
+        ),
+        ("PATCH", this_app, json!({"webhook": {"token": null}}), true),
+        (
+            "POST",
+            accounts,
+            json!({"accounts": [{"user_id": "zoe"}]}),
+            true,
+        ),
+        (
+            "POST",
+            accounts,
+            json!({"accounts": [{"user_id": "zoe", "nik": "Zoe"}]}),
+            false,
+        ),
+        ("POST", "/muster/v1/faults", json!({"cut": null}), false),
+        ("POST", "/muster/v1/faults", json!({"cut": true}), true),
+    ] {
+        let bodies = with_bodies(&document);
+        let (_, _, schema) = bodies
+            .iter()
+            .find(|(it, template, _)| it == method && template == path)
+            .unwrap();
+        let answer = server.operate(method, path, &body.to_string()).await;
+        // An entry of an import refuses only itself.
+        let taken = answer.status < 300 && answer.json()["refused"].as_u64().unwrap_or(0) == 0;
+        assert_eq!(taken, fits, "{body}: {answer:?}");
+        assert_eq!(validator(&document, schema).is_valid(&body), fits, "{body}");
+    }
+    let command = |body: &str| {
+        let property = &document["components"]["schemas"][body]["properties"]["command"];
+        property["enum"].as_array().unwrap().clone()
+    };
+    let mut shown = command("NewFaultBody");
+    shown.push(Value::Null);
+    assert_eq!(command("FaultBody"), shown);
 }

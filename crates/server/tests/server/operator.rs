@@ -158,7 +158,7 @@ async fn apps_are_made_and_shown() {
 async fn keys_are_changed_and_shown_only_if_made_here() {
     let server = harness::start().await;
     let path = format!("{APPS}/{APP}/rotate-key");
-    for body in ["", "{}", r#"{"secret_key":null}"#] {
+    for body in ["", "{}"] {
         let answer = server.operate("POST", &path, body).await;
         assert_eq!(answer.status, 200);
         let key = answer.json()["secret_key"].as_str().unwrap().to_owned();

@@ -7,8 +7,8 @@ use tokio::time;
 
 use crate::{
     harness::{
-        self, ALICE, CHECK, IMPORT, IMPORT_MANY, NOW_S, Running, Setup, post, query, query_with,
-        usersig,
+        self, ALICE, CHECK, IMPORT, IMPORT_MANY, NOW_S, Running, Setup, TOKEN, post, query,
+        query_with, request, usersig,
     },
     operator::assert_error,
     peer::{Peer, soon},
@@ -290,9 +290,8 @@ async fn what_cannot_be_a_fault_is_refused() {
         ),
         (
             json!({"cut": true, "codes": 1}),
-            "The body does not fit at line 1 column 8: it must be a JSON object with any of \
-             sdkappid, code, latency_ms, probability, for_s and count, each a number; command, \
-             message and until, each a string; cut and carried_out, each true or false.",
+            "There is no field \"codes\"; the body takes sdkappid, command, code, message, \
+             latency_ms, cut, carried_out, probability, for_s, until, count.",
         ),
     ] {
         let answer = server.operate("POST", FAULTS, &fault.to_string()).await;
@@ -303,6 +302,32 @@ async fn what_cannot_be_a_fault_is_refused() {
         .operate("POST", FAULTS, r#"{"sdkappid":7,"cut":true}"#)
         .await;
     assert_error(&answer, 404, "app_not_found");
+    assert_eq!(faults(&server).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_field_of_a_fault_is_left_out_rather_than_null() {
+    let server = harness::start().await;
+    for (field, form) in [
+        ("sdkappid", "a whole number up to 4294967295"),
+        ("command", "a string"),
+        ("code", "a whole number"),
+        ("message", "a string"),
+        ("latency_ms", "a whole number of milliseconds"),
+        ("cut", "true or false"),
+        ("carried_out", "true or false"),
+        ("probability", "a number above 0 and up to 1"),
+        ("for_s", "a whole number of seconds"),
+        ("until", "a string"),
+        ("count", "a whole number from 1 up"),
+    ] {
+        let mut fault = json!({"cut": true, "latency_ms": 1});
+        fault[field] = Value::Null;
+        let answer = server.operate("POST", FAULTS, &fault.to_string()).await;
+        assert_error(&answer, 400, "invalid_request");
+        let expected = format!("The field {field} must be {form}.");
+        assert_eq!(answer.json()["error"]["message"], expected);
+    }
     assert_eq!(faults(&server).await, json!([]));
 }
 
@@ -388,6 +413,14 @@ async fn they_are_not_there_unless_switched_on() {
              `test_controls = true`, as `muster dev` does; never where it matters, for with them \
              anything can be made to fail."
         );
+    }
+    // That is said before the body is read.
+    for path in [FAULTS, ADVANCE] {
+        let mut peer = Peer::connect(server.operator).await;
+        let authorization = format!("Authorization: Bearer {TOKEN}\r\n");
+        let whole = request("POST", path, &authorization, "{}");
+        peer.send(&whole[..whole.len() - 2]).await;
+        assert_error(&peer.answer().await, 404, "test_controls_off");
     }
     assert_eq!(server.call(IMPORT, ALICE).await.code(), 0);
 }

@@ -100,63 +100,73 @@ async fn what_is_wrong_is_said() {
 async fn what_is_wrong_is_said_without_the_body() {
     let server = harness::start().await;
     let rotate = format!("{APPS}/{APP}/rotate-key");
-    let new_app = "must be a JSON object with sdkappid, a number up to 4294967295, and, where \
-                   wanted, edition and secret_key, each a string.";
-    let new_key = "must be a JSON object with nothing but, where wanted, secret_key, a string, and \
-                   grace_s, a number of seconds.";
+    let new_app = "The body must be a JSON object with sdkappid (a whole number up to 4294967295) \
+                   and, where wanted, edition (a string), secret_key (a string).";
+    let new_key = "The body must be a JSON object with any of secret_key (a string), grace_s (a \
+                   whole number of seconds).";
+    let number = "The field sdkappid must be a whole number up to 4294967295.";
+    let missing = "The field sdkappid is missing; it must be a whole number up to 4294967295.";
+    let text = "The field secret_key must be a string.";
+    let edition = "The field edition must be a string.";
+    let seconds = "The field grace_s must be a whole number of seconds.";
+    let misspelt = "There is no field \"editon\"; the body takes sdkappid, edition, secret_key.";
+    let escaped = "There is no field \"\\n\\\"é\"; the body takes secret_key, grace_s.";
+    let long = "The body has a field of an unknown name, longer than any; it takes sdkappid, \
+                edition, secret_key.";
+    let key_as_name = format!(r#"{{"sdkappid":7,"{KEY}":1}}"#);
+    let longest = "x".repeat(32);
+    let longest_name =
+        format!("There is no field {longest:?}; the body takes secret_key, grace_s.");
     for (path, body, expected) in [
+        (APPS, r#"{"sdkappid":"MYSECRETKEY"}"#, number),
+        (APPS, r#"{"sdkappid":-1}"#, number),
+        (APPS, r#"{"sdkappid":4294967296}"#, number),
+        (APPS, r#"{"sdkappid":1.5}"#, number),
+        (APPS, r#"{"sdkappid":null}"#, number),
+        (APPS, "{}", missing),
+        (APPS, r#"{"secret_key":"MYSECRETKEY"}"#, missing),
+        (APPS, r#"{"sdkappid":7,"editon":"MYSECRETKEY"}"#, misspelt),
+        (APPS, &key_as_name, long),
+        (APPS, r#"{"sdkappid":7,"secret_key":["MYSECRETKEY"]}"#, text),
+        (APPS, r#"{"sdkappid":7,"secret_key":null}"#, text),
+        (APPS, r#"{"sdkappid":7,"edition":null}"#, edition),
         (
             APPS,
-            r#"{"sdkappid":"MYSECRETKEY"}"#,
-            "does not fit at line 1 column 25: it {}",
-        ),
-        (
-            APPS,
-            "{\n\"sdkappid\":7,\"MYSECRETKEY\":1}",
-            "does not fit at line 2 column 26: it {}",
-        ),
-        (APPS, "{}", "does not fit at line 1 column 2: it {}"),
-        (
-            APPS,
-            r#"{"sdkappid":7,"secret_key":["MYSECRETKEY"]}"#,
-            "does not fit at line 1 column 27: it {}",
+            r#"{"sdkappid":7,"sdkappid":7}"#,
+            "The body has a field twice.",
         ),
         (
             APPS,
             r#"{"sdkappid":7,"secret_key":"MYSECRETKEY"#,
-            "is cut off at line 1 column 39.",
-        ),
-        (APPS, "", "{}"),
-        (APPS, r#""MYSECRETKEY""#, "{}"),
-        (APPS, "MYSECRETKEY", "{}"),
-        (APPS, r#"[7,"pro","MYSECRETKEYMYSECRETKEY"]"#, "{}"),
-        (&rotate, r#"["MYSECRETKEYMYSECRETKEY"]"#, "{}"),
-        (&rotate, " []", "{}"),
-        (&rotate, "null", "{}"),
-        (
-            &rotate,
-            r#"{"MYSECRETKEY":1}"#,
-            "does not fit at line 1 column 14: it {}",
+            "The body is cut off at line 1 column 39.",
         ),
         (
-            &rotate,
-            r#" {"secret_key":17}"#,
-            "does not fit at line 1 column 17: it {}",
+            APPS,
+            "{\n\"sdkappid\":\"7\",MYSECRETKEY}",
+            "The body is not JSON at line 2 column 16.",
         ),
+        (APPS, "", new_app),
+        (APPS, r#""MYSECRETKEY""#, new_app),
+        (APPS, "MYSECRETKEY", new_app),
+        (APPS, r#"[7,"pro","MYSECRETKEYMYSECRETKEY"]"#, new_app),
+        (&rotate, r#"["MYSECRETKEYMYSECRETKEY"]"#, new_key),
+        (&rotate, " []", new_key),
+        (&rotate, "null", new_key),
+        (&rotate, r#"{"\n\"é":1}"#, escaped),
+        (&rotate, &json!({&longest: 1}).to_string(), &longest_name),
+        (&rotate, r#" {"secret_key":17}"#, text),
+        (&rotate, r#"{"secret_key":null}"#, text),
+        (&rotate, r#"{"grace_s":null}"#, seconds),
+        (&rotate, r#"{"grace_s":-1}"#, seconds),
         (
             &rotate,
             "{secret_key:MYSECRETKEY}",
-            "is not JSON at line 1 column 2.",
+            "The body is not JSON at line 1 column 2.",
         ),
     ] {
         let answer = server.operate("POST", path, body).await;
         assert_error(&answer, 400, "invalid_request");
-        let fields = if path == APPS { new_app } else { new_key };
-        assert_eq!(
-            answer.json()["error"]["message"],
-            format!("The body {}", expected.replace("{}", fields)),
-            "{body}"
-        );
+        assert_eq!(answer.json()["error"]["message"], expected, "{body}");
     }
     assert_eq!(code_with_key(&server, KEY).await, 0);
 }
