@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 use super::{
     Parts, Shared,
     error::{ApiError, ErrorBody},
-    input::{AppNumber, AppPath, Parameters, PathPair, UserName, UserPath, parse_limit},
+    input::{
+        AppNumber, AppPath, Parameters, PathPair, UserName, UserPath, parse_limit, parse_number,
+    },
 };
 
 /// How many accounts a search looks at in one request, and how many at a time.
@@ -283,7 +285,8 @@ fn parse_after(text: &str) -> Result<InternalId, ApiError> {
 }
 
 fn parse_internal_id(what: &str, text: &str) -> Result<InternalId, ApiError> {
-    text.parse().ok().and_then(InternalId::new).ok_or_else(|| {
+    let id = parse_number(text).and_then(InternalId::new);
+    id.ok_or_else(|| {
         let first = InternalId::FIRST;
         ApiError::invalid_request(format!(
             "{what} is not an internal id; those begin at {first}."

@@ -9,7 +9,7 @@ use utoipa::{ToSchema, openapi::Object};
 use super::{
     Shared, document,
     error::{ApiError, ErrorBody},
-    input::{AppNumber, AppPath, Parameters, PathPair, parse_limit},
+    input::{AppNumber, AppPath, Parameters, PathPair, parse_limit, parse_number},
 };
 use crate::presence::{Ended, SessionId, SessionInfo};
 
@@ -131,7 +131,7 @@ pub(super) async fn end(
     State(Shared(shared)): State<Shared>,
     PathPair(sdkappid, session_id): PathPair,
 ) -> Result<StatusCode, ApiError> {
-    let id = session_id.parse::<SessionId>().map_err(|_| {
+    let id = parse_number(&session_id).map(SessionId).ok_or_else(|| {
         ApiError::invalid_request("The session in the path is no number; the list names them.")
     })?;
     let core = &shared.core;
@@ -154,8 +154,8 @@ fn parse_user_id(text: &str) -> Result<UserId, ApiError> {
 }
 
 fn parse_after(text: &str) -> Result<SessionId, ApiError> {
-    text.parse()
-        .map_err(|_| ApiError::invalid_request("after is not the number of a session."))
+    let id = parse_number(text).map(SessionId);
+    id.ok_or_else(|| ApiError::invalid_request("after is not the number of a session."))
 }
 
 fn session_body(session: &SessionInfo) -> SessionBody {

@@ -32,6 +32,8 @@ const WRONG: &str = r#"
 400 invalid_request    GET /muster/v1/apps/1400000000/accounts?limit=0
 400 invalid_request    GET /muster/v1/apps/1400000000/accounts?limit=10001
 400 invalid_request    GET /muster/v1/apps/1400000000/accounts?limit=x
+400 invalid_request    GET /muster/v1/apps/1400000000/accounts?limit=%2B5
+400 invalid_request    GET /muster/v1/apps/1400000000/accounts?after=%2B144115188075855873
 400 invalid_request    GET /muster/v1/apps/1400000000/accounts?limit=1&limit=2
 400 invalid_request    GET /muster/v1/apps/1400000000/accounts?after=1
 400 invalid_request    GET /muster/v1/apps/1400000000/accounts?prefix=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
@@ -40,6 +42,7 @@ const WRONG: &str = r#"
 404 app_not_found      GET /muster/v1/apps/7/internal-ids/144115188075855873
 400 invalid_request    GET /muster/v1/apps/1400000000/internal-ids/144115188075855872
 400 invalid_request    GET /muster/v1/apps/1400000000/internal-ids/alice
+400 invalid_request    GET /muster/v1/apps/1400000000/internal-ids/+144115188075855873
 404 account_not_found  GET /muster/v1/apps/1400000000/internal-ids/144115188075855879
 404 app_not_found      POST /muster/v1/apps/7/accounts {"accounts":[{"user_id":""}]}
 404 app_not_found      POST /muster/v1/apps/7/accounts {"accounts":[{"user_id":"a"}]}
@@ -49,12 +52,16 @@ const WRONG: &str = r#"
 404 app_not_found      GET /muster/v1/apps/7/sessions
 400 invalid_request    GET /muster/v1/apps/1400000000/sessions?user_id=
 400 invalid_request    GET /muster/v1/apps/1400000000/sessions?after=x
+400 invalid_request    GET /muster/v1/apps/1400000000/sessions?after=%2B1
 400 invalid_request    GET /muster/v1/apps/1400000000/sessions?limit=0
+400 invalid_request    GET /muster/v1/apps/1400000000/sessions?limit=%2B5
 400 invalid_request    DELETE /muster/v1/apps/1400000000/sessions/x
+400 invalid_request    DELETE /muster/v1/apps/1400000000/sessions/+1
 404 session_not_found  DELETE /muster/v1/apps/1400000000/sessions/1
 404 session_not_found  DELETE /muster/v1/apps/7/sessions/1
 404 fault_not_found    DELETE /muster/v1/faults/1
 400 invalid_request    DELETE /muster/v1/faults/x
+400 invalid_request    DELETE /muster/v1/faults/+1
 400 invalid_request    POST /muster/v1/apps
 400 invalid_request    POST /muster/v1/apps not json
 400 invalid_request    POST /muster/v1/apps {}
