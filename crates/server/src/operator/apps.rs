@@ -153,7 +153,7 @@ pub(super) async fn show(
         (status = 200, description = "The app, with its key if one was made", body = AppBody),
         (status = 400, description = "`invalid_request`", body = ErrorBody),
         (status = 404, description = "`app_not_found`", body = ErrorBody),
-        (status = 409, description = "`too_many_keys`", body = ErrorBody),
+        (status = 409, description = "`too_many_keys`, or `same_key`", body = ErrorBody),
         (status = 413, description = "`payload_too_large`", body = ErrorBody)
     )
 )]
