@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    ops::Range,
     sync::Arc,
 };
 
@@ -27,7 +28,7 @@ use crate::{
     Tenant, Tenants, app_record,
     layout::Key,
     record,
-    records::{Records, failed, is_of},
+    records::{self, Records, failed, is_of},
     writer::Work,
 };
 
@@ -35,19 +36,29 @@ pub(crate) struct Group<'a> {
     records: &'a Records,
     tenants: &'a mut Tenants,
     batch: OwnedWriteBatch,
-    /// New records of this group; their ids follow each other from `first_new` on.
-    created: Vec<(SdkAppId, Known)>,
+    /// New records of this group, by app; their ids follow each other from `first_new` on.
+    created: Vec<(SdkAppId, Pending)>,
     first_new: InternalId,
-    /// Older records that this group changes, by id; [`Known::Nothing`] for one that it removes.
-    changed: HashMap<(SdkAppId, InternalId), Known>,
+    /// Older records that this group changes, by id.
+    changed: HashMap<(SdkAppId, InternalId), Pending>,
+    /// The bytes of those records. They are kept rather than the accounts themselves, of which a
+    /// large group would hold megabytes, and few of which are ever asked for again.
+    pending: Vec<u8>,
     /// Slots of the index whose records this group removes.
     removed: Vec<(u64, InternalId)>,
     touched_apps: BTreeSet<SdkAppId>,
     kicks: u64,
     answers: Vec<Answer>,
-    // Kept between records for their capacity.
-    value: Vec<u8>,
+    // Kept between users for its capacity.
     candidates: Vec<InternalId>,
+}
+
+/// What this group will have written under an id.
+#[derive(Clone)]
+enum Pending {
+    /// The record at this place of [`Group::pending`].
+    Record(Range<usize>),
+    Removed,
 }
 
 /// Tells one caller the outcome, once it is durable.
@@ -81,11 +92,11 @@ impl<'a> Group<'a> {
             first_new: following(tenants.last_id),
             tenants,
             changed: HashMap::new(),
+            pending: Vec::new(),
             removed: Vec::new(),
             touched_apps: BTreeSet::new(),
             kicks: 0,
             answers: Vec::new(),
-            value: Vec::new(),
             candidates: Vec::new(),
         }
     }
@@ -305,7 +316,10 @@ impl<'a> Group<'a> {
             .candidates(hash, |internal_id| candidates.push(internal_id));
         for internal_id in &self.candidates {
             let known = match self.pending(app, *internal_id) {
-                Some(pending) => pending.clone(),
+                Some(Pending::Removed) => Known::Nothing,
+                Some(Pending::Record(place)) => {
+                    records::decoded(app, *internal_id, &self.pending[place])?
+                }
                 None => self.records.newest(app, *internal_id)?,
             };
             if is_of(&known, user_id) {
@@ -317,13 +331,13 @@ impl<'a> Group<'a> {
 
     /// What this group will have written under an id of this app. The app is asked for because users
     /// of two apps may share a hash too.
-    fn pending(&self, app: SdkAppId, internal_id: InternalId) -> Option<&Known> {
+    fn pending(&self, app: SdkAppId, internal_id: InternalId) -> Option<Pending> {
         match internal_id.get().checked_sub(self.first_new.get()) {
             Some(nth) => {
-                let (owner, known) = self.created.get(usize::try_from(nth).ok()?)?;
-                (*owner == app).then_some(known)
+                let (owner, pending) = self.created.get(usize::try_from(nth).ok()?)?;
+                (*owner == app).then(|| pending.clone())
             }
-            None => self.changed.get(&(app, internal_id)),
+            None => self.changed.get(&(app, internal_id)).cloned(),
         }
     }
 
@@ -347,35 +361,44 @@ impl<'a> Group<'a> {
                         self.remove_record(app, replaced);
                         self.removed.push((hash, replaced));
                     }
-                    self.value.clear();
-                    record::encode_account(&account, &mut self.value);
-                    self.put_record(app, account.internal_id);
+                    self.put_record(app, account.internal_id, |value| {
+                        record::encode_account(&account, value);
+                    });
                     self.records.index.insert(hash, account.internal_id);
                     self.count(app, &account.user_id, 1);
-                    self.set_pending(app, account.internal_id, Known::Account(account));
                 }
                 Write::Update(account) => {
-                    self.value.clear();
-                    record::encode_account(&account, &mut self.value);
-                    self.put_record(app, account.internal_id);
-                    self.set_pending(app, account.internal_id, Known::Account(account));
+                    self.put_record(app, account.internal_id, |value| {
+                        record::encode_account(&account, value);
+                    });
                 }
                 Write::Delete(tombstone) => {
-                    self.value.clear();
-                    record::encode_tombstone(&tombstone, &mut self.value);
-                    self.put_record(app, tombstone.internal_id);
+                    self.put_record(app, tombstone.internal_id, |value| {
+                        record::encode_tombstone(&tombstone, value);
+                    });
                     self.count(app, &tombstone.user_id, -1);
-                    self.set_pending(app, tombstone.internal_id, Known::Deleted(tombstone));
                 }
             }
         }
     }
 
-    /// Puts the record that stands in `self.value` under an id.
-    fn put_record(&mut self, app: SdkAppId, internal_id: InternalId) {
+    /// Puts a record under an id.
+    fn put_record(
+        &mut self,
+        app: SdkAppId,
+        internal_id: InternalId,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = self.pending.len();
+        encode(&mut self.pending);
+        let place = start..self.pending.len();
         let key = Key::Account(app, internal_id).to_bytes();
-        self.batch
-            .insert(&self.records.engine.keyspace, key, self.value.as_slice());
+        self.batch.insert(
+            &self.records.engine.keyspace,
+            key,
+            &self.pending[place.clone()],
+        );
+        self.set_pending(app, internal_id, Pending::Record(place));
     }
 
     fn remove_record(&mut self, app: SdkAppId, internal_id: InternalId) {
@@ -383,19 +406,19 @@ impl<'a> Group<'a> {
             &self.records.engine.keyspace,
             Key::Account(app, internal_id).to_bytes(),
         );
-        self.set_pending(app, internal_id, Known::Nothing);
+        self.set_pending(app, internal_id, Pending::Removed);
     }
 
-    fn set_pending(&mut self, app: SdkAppId, internal_id: InternalId, known: Known) {
+    fn set_pending(&mut self, app: SdkAppId, internal_id: InternalId, pending: Pending) {
         let Some(nth) = internal_id.get().checked_sub(self.first_new.get()) else {
-            self.changed.insert((app, internal_id), known);
+            self.changed.insert((app, internal_id), pending);
             return;
         };
         let nth = usize::try_from(nth).expect("a group is small");
         if nth == self.created.len() {
-            self.created.push((app, known));
+            self.created.push((app, pending));
         } else {
-            self.created[nth] = (app, known);
+            self.created[nth] = (app, pending);
         }
     }
 

@@ -166,7 +166,7 @@ impl Records {
     ) -> Result<Known, StoreError> {
         let key = Key::Account(app, internal_id).to_bytes();
         match self.engine.keyspace.get(key).map_err(failed)? {
-            Some(value) => record::decode(internal_id, &value).map_err(|e| unreadable(&key, e)),
+            Some(value) => decoded(app, internal_id, &value),
             None => Ok(Known::Nothing),
         }
     }
@@ -213,6 +213,16 @@ impl Records {
         }
         Ok(accounts)
     }
+}
+
+/// The record under an internal id.
+pub(crate) fn decoded(
+    app: SdkAppId,
+    internal_id: InternalId,
+    value: &[u8],
+) -> Result<Known, StoreError> {
+    record::decode(internal_id, value)
+        .map_err(|error| unreadable(&Key::Account(app, internal_id).to_bytes(), error))
 }
 
 fn parse_key(key: &[u8]) -> Result<Key, StoreError> {
