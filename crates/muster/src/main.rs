@@ -7,6 +7,7 @@
 //! - [`tls_files`], [`dev_tls`]: where the server's certificate comes from.
 //! - [`config_print`]: the settings that count ([`config`], [`settings_args`]).
 //! - [`app`]: apps, through the operator API of a running server.
+//! - [`bench`]: load for a server, and what came of it.
 //! - [`usersig`]: signing and explaining tokens, offline.
 //! - [`completions`].
 //!
@@ -19,6 +20,7 @@
 )]
 
 mod app;
+mod bench;
 mod completions;
 mod config;
 mod config_print;
@@ -59,6 +61,7 @@ Examples:
   muster serve --config muster.toml
   muster app create --sdkappid 1400000001
   muster usersig inspect TOKEN     why is this UserSig refused?
+  muster bench import --help       how fast is this server?
 
 Exit codes:
   0   done
@@ -77,6 +80,9 @@ enum Command {
     /// Sign and explain UserSigs, offline.
     #[command(subcommand, arg_required_else_help = true, after_help = usersig::EXAMPLES)]
     Usersig(usersig::Usersig),
+    /// Measure a server: make calls as fast as it answers, or at a rate.
+    #[command(subcommand, arg_required_else_help = true, after_help = bench::EXAMPLES)]
+    Bench(bench::Command),
     Completions(completions::Completions),
 }
 
@@ -92,6 +98,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Print(print)) => print.run(),
         Command::App(app) => app.run(),
         Command::Usersig(usersig) => usersig.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(),
     };
     log::end();

@@ -27,6 +27,13 @@ pub(crate) fn fit_connections(max_connections: usize, max_operator_connections: 
     usize::try_from(allowed).expect("less than max_connections")
 }
 
+/// Raises the soft limit on open files to the hard one. Returns how many connections fit in beside
+/// `other_files`.
+pub(crate) fn room_for_connections(other_files: u64) -> u64 {
+    let open_files = raise().current.unwrap_or(u64::MAX);
+    open_files.saturating_sub(other_files)
+}
+
 fn raise() -> Rlimit {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -55,6 +55,9 @@ fn every_command_has_help_with_examples() {
         "app admin remove",
         "usersig sign",
         "usersig inspect",
+        "bench import",
+        "bench check",
+        "bench mixed",
         "completions",
     ] {
         assert!(names.iter().any(|name| name == expected), "{expected}");
