@@ -27,7 +27,7 @@ use crate::{
         UnknownApp, UnknownCommand, UserSigExpired, UserSigIdentifier, UserSigIllegal, UserSigKey,
         UserSigKicked, UserSigMissing, UserSigSdkAppId, ValueTooLong,
     },
-    request_line::shown_path,
+    request_line::{shown_path, shown_value},
 };
 
 /// The answer FAIL: a code and what it says to the caller.
@@ -61,7 +61,7 @@ impl Failure {
     pub(crate) fn sdkappid_not_a_number(value: &str) -> Self {
         Self::new(
             SdkAppIdNotANumber,
-            format!("sdkappid \"{}\" is not a number.", Cut(value)),
+            format!("sdkappid \"{}\" is not a number.", Cut(shown_value(value))),
         )
     }
 
@@ -76,7 +76,7 @@ impl Failure {
     pub(crate) fn contenttype_not_json(value: &str) -> Self {
         Self::new(
             BadUrlParameter,
-            format!("contenttype \"{}\" is not json.", Cut(value)),
+            format!("contenttype \"{}\" is not json.", Cut(shown_value(value))),
         )
     }
 }

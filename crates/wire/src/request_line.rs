@@ -1,6 +1,6 @@
 //! The request line: checks 1 to 7 of wire §2.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use muster_accounts::SdkAppId;
 
@@ -145,8 +145,20 @@ impl fmt::Debug for Call<'_> {
 /// assert_eq!(muster_wire::shown_path("/v4/openim/kick%3Fusersig=eJw9"), "/v4/openim/kick");
 /// ```
 pub fn shown_path(path: &str) -> &str {
-    let query_at = path.find(['?', '&', '=', ';']);
-    let escaped_at = path.find("%3F").or_else(|| path.find("%3f"));
-    let end = [query_at, escaped_at].into_iter().flatten().min();
-    &path[..end.unwrap_or(path.len())]
+    first_mark(path).map_or(path, |mark| &path[..mark.start])
+}
+
+/// The value of a parameter as far as it may be shown. With an `&` that is escaped or forgotten, the
+/// rest of the query is in it; so the mark is shown, for the caller to see why, and nothing after it.
+pub(crate) fn shown_value(value: &str) -> &str {
+    first_mark(value).map_or(value, |mark| &value[..mark.end])
+}
+
+/// The first mark in a text of a query that got into it.
+fn first_mark(text: &str) -> Option<Range<usize>> {
+    let place = |mark: &str| text.find(mark).map(|start| start..start + mark.len());
+    let places = ["?", "&", "=", ";", "%3F", "%3f"]
+        .into_iter()
+        .filter_map(place);
+    places.min_by_key(|place| place.start)
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use muster_accounts::SdkAppId;
-use muster_wire::{Command, Service, failure_body, parse_call};
+use muster_wire::{Command, Service, failure_body, parse_call, shown_path};
 
 use crate::parsed;
 
@@ -93,6 +93,36 @@ fn unknown_command() {
         "é".repeat(58)
     );
     assert_eq!(refused("POST", &long, None), (60009, info, None));
+}
+
+/// A client that escapes or forgets an `&` has its UserSig in the parameter before.
+#[test]
+fn no_value_shows_the_usersig() {
+    for (mark, shown) in [
+        ("%26usersig=", "&"),
+        ("usersig=", "usersig="),
+        ("usersig%3D", "usersig="),
+        ("?usersig=", "?"),
+        ("%3Busersig=", ";"),
+        ("%253fusersig=%253F", "%3f"),
+    ] {
+        for (query, code, shown) in [
+            (
+                format!("sdkappid=1{mark}eJw9SECRET"),
+                60006,
+                format!("sdkappid \"1{shown}\" is not a number."),
+            ),
+            (
+                format!("sdkappid=1&identifier=a&usersig=s&contenttype=json{mark}eJw9SECRET"),
+                60025,
+                format!("contenttype \"json{shown}\" is not json."),
+            ),
+        ] {
+            let expected = (code, shown, Some(Service::ImOpenLoginSvc));
+            assert_eq!(refused("POST", IMPORT, Some(&query)), expected, "{query}");
+        }
+    }
+    assert_eq!(shown_path("/v4/openim/a%3fb%3Fc"), "/v4/openim/a");
 }
 
 #[test]
