@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Json, extract::State};
 use muster_accounts::{
-    App, AppChange, AppPatch, IpNet, SdkAppId,
+    App, AppChange, AppPatch, IpNet, SdkAppId, WebhookUrlError,
     app::{Webhook, WebhookToken, parse_network},
     profile::CustomField,
 };
@@ -25,7 +25,7 @@ use super::{
     error::{ApiError, ErrorBody, quoted},
     input::{AppNumber, AppPath},
 };
-use crate::presence::Ended;
+use crate::{presence::Ended, webhooks::can_be_posted_to};
 
 /// The name that stands for every command which has no rate limit of its own.
 const EVERY_COMMAND: &str = "*";
@@ -283,6 +283,10 @@ impl WebhookChangeBody {
     fn parse(self) -> Result<WantedWebhook, ApiError> {
         let url = |text: String| {
             Webhook::parse_url(&text)
+                .and_then(|url| {
+                    let is_one = can_be_posted_to(&url);
+                    is_one.then_some(url).ok_or(WebhookUrlError::Host)
+                })
                 .map_err(|error| ApiError::invalid_request(format!("webhook.url: {error}.")))
         };
         let token = |text| {

@@ -32,6 +32,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
+pub(crate) use self::receivers::can_be_posted_to;
 use self::{
     delivery::{Delivery, outcome},
     lanes::{Bounds, LaneNumber},

@@ -161,6 +161,14 @@ fn failed(error: reqwest::Error) -> Unanswered {
     Unanswered::Failed(text)
 }
 
+/// Whether events can be posted to a URL that [`Webhook::parse_url`] took. Which names an `xn--` can
+/// stand for is in tables that only the reader of URLs has.
+///
+/// [`Webhook::parse_url`]: muster_accounts::app::Webhook::parse_url
+pub(crate) fn can_be_posted_to(url: &str) -> bool {
+    Url::parse(url).is_ok()
+}
+
 /// Host and port of a URL, for the log.
 pub(super) fn host_of(url: &str) -> String {
     let Ok(url) = Url::parse(url) else {

@@ -185,6 +185,8 @@ async fn refusals_change_nothing() {
         ),
         (json!({"webhook": {"url": "ftp://example.com"}}), scheme.to_owned()),
         (json!({"webhook": {"url": "https://"}}), host.to_owned()),
+        // No name has this label, which only the reader of URLs knows.
+        (json!({"webhook": {"url": "https://xn--1.example/"}}), host.to_owned()),
         (json!({"webhook": {"url": "https://example.com/?a=b"}}), query.to_owned()),
         (json!({"webhook": {"url": "https://me:pw@example.com"}}), user.to_owned()),
         (json!({"webhook": {"url": long_url}}), length.to_owned()),
