@@ -6,6 +6,7 @@
 //! - `records`: reading records, the same for readers and for the writer.
 //! - `writer`: the one thread that changes anything, with group commit.
 //! - `group`: the requests of one commit: planned in order, written and synced as one.
+//! - `fuzzing`: the records as bytes, for `fuzz/`; no part of the API.
 //! - this file: [`LocalStore`], the door.
 //!
 //! The invariants, and where they are kept:
@@ -20,6 +21,8 @@
 //!    be opened again, because what reached the disk is not known.
 
 mod app_record;
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod index;
 mod layout;
