@@ -8,7 +8,7 @@ use crate::{
     Failure, Service,
     answer::{ENVELOPE_BYTES, ok_body},
     asked::{self, Asked},
-    json::{self, Fields, List, Object, Value},
+    json::{self, Fields},
     parameters,
 };
 
@@ -24,12 +24,7 @@ pub struct Request {
 
 #[derive(Default)]
 pub(crate) struct Body<'b> {
-    check_item: List<Object<CheckItem<'b>>, LIMIT_ENTRIES>,
-}
-
-#[derive(Default)]
-struct CheckItem<'b> {
-    user_id: Value<'b>,
+    check_item: parameters::UserList<'b, LIMIT_ENTRIES>,
 }
 
 impl<'b> Fields<'b> for Body<'b> {
@@ -42,27 +37,8 @@ impl<'b> Fields<'b> for Body<'b> {
     }
 }
 
-impl<'b> Fields<'b> for CheckItem<'b> {
-    fn field<A: MapAccess<'b>>(&mut self, key: &str, object: &mut A) -> Result<(), A::Error> {
-        match key {
-            "UserID" => self.user_id = json::read(object)?,
-            _ => json::skip_value(object)?,
-        }
-        Ok(())
-    }
-}
-
 pub(crate) fn decode(body: &ByteString, fields: Body<'_>) -> Result<Request, Failure> {
-    let mut asked = Vec::new();
-    for (position, Object(item)) in parameters::entries(fields.check_item, "CheckItem")?
-        .into_iter()
-        .enumerate()
-    {
-        let item =
-            item.ok_or_else(|| Failure::not_an_object(format_args!("CheckItem[{position}]")))?;
-        let path = |field| format!("CheckItem[{position}].{field}");
-        asked.push(Asked::parse(body, parameters::user_id(item.user_id, path)?));
-    }
+    let asked = parameters::users(body, fields.check_item, "CheckItem")?;
     Ok(Request {
         users: asked::users(&asked),
         asked,

@@ -8,7 +8,7 @@ use crate::{
     ErrorCode, Failure, Service,
     answer::{ENVELOPE_BYTES, ok_body},
     asked::{self, Asked},
-    json::{self, Fields, List, Object, Value},
+    json::{self, Fields},
     parameters,
 };
 
@@ -31,12 +31,7 @@ pub struct Users {
 
 #[derive(Default)]
 pub(crate) struct Body<'b> {
-    delete_item: List<Object<DeleteItem<'b>>, LIMIT_ENTRIES>,
-}
-
-#[derive(Default)]
-struct DeleteItem<'b> {
-    user_id: Value<'b>,
+    delete_item: parameters::UserList<'b, LIMIT_ENTRIES>,
 }
 
 impl<'b> Fields<'b> for Body<'b> {
@@ -49,31 +44,12 @@ impl<'b> Fields<'b> for Body<'b> {
     }
 }
 
-impl<'b> Fields<'b> for DeleteItem<'b> {
-    fn field<A: MapAccess<'b>>(&mut self, key: &str, object: &mut A) -> Result<(), A::Error> {
-        match key {
-            "UserID" => self.user_id = json::read(object)?,
-            _ => json::skip_value(object)?,
-        }
-        Ok(())
-    }
-}
-
 pub(crate) fn decode(body: &ByteString, fields: Body<'_>) -> Request {
     Request(users(body, fields))
 }
 
 fn users(body: &ByteString, fields: Body<'_>) -> Result<Users, Failure> {
-    let mut asked = Vec::new();
-    for (position, Object(item)) in parameters::entries(fields.delete_item, "DeleteItem")?
-        .into_iter()
-        .enumerate()
-    {
-        let item =
-            item.ok_or_else(|| Failure::not_an_object(format_args!("DeleteItem[{position}]")))?;
-        let path = |field| format!("DeleteItem[{position}].{field}");
-        asked.push(Asked::parse(body, parameters::user_id(item.user_id, path)?));
-    }
+    let asked = parameters::users(body, fields.delete_item, "DeleteItem")?;
     Ok(Users {
         users: asked::users(&asked),
         asked,

@@ -2,7 +2,9 @@
 //!
 //! Labels are closed sets (commands, codes, listeners), so their number is bounded, and no user, app
 //! or secret stands in one. What others know already is not counted a second time: the store's
-//! figures and the process's are asked for at each scrape.
+//! figures and the process's are asked for at each scrape (`collectors`).
+
+mod collectors;
 
 use std::{
     fmt,
@@ -13,21 +15,19 @@ use std::{
 use muster_accounts::AccountStore;
 use muster_wire::{Command, ErrorCode, webhook::CallbackCommand};
 use prometheus_client::{
-    collector::Collector,
-    encoding::{
-        DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, text,
-    },
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
     metrics::{
-        counter::{ConstCounter, Counter},
+        counter::Counter,
         family::{Family, MetricConstructor},
-        gauge::{ConstGauge, Gauge},
+        gauge::Gauge,
         histogram::Histogram,
         info::Info,
     },
     registry::{Registry, Unit},
 };
 
-use crate::{presence::Presence, process::ProcessFigures};
+use self::collectors::{ProcessCollector, SessionCollector, StoreCollector};
+use crate::presence::Presence;
 
 /// The type of what [`Metrics::text`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -406,136 +406,5 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.registry).expect("writing to a String does not fail");
         text
-    }
-}
-
-/// Writes figures that are read at the scrape.
-struct Figures<'a>(DescriptorEncoder<'a>);
-
-impl Figures<'_> {
-    fn write(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        figure: &impl EncodeMetric,
-    ) -> fmt::Result {
-        figure.encode(
-            self.0
-                .encode_descriptor(name, help, unit, figure.metric_type())?,
-        )
-    }
-}
-
-/// What the store tells of itself.
-struct StoreCollector(Arc<dyn AccountStore>);
-
-impl fmt::Debug for StoreCollector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StoreCollector")
-    }
-}
-
-impl Collector for StoreCollector {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let stats = self.0.stats();
-        let mut figures = Figures(encoder);
-        figures.write(
-            "muster_store_accounts",
-            "Accounts in all apps.",
-            None,
-            &ConstGauge::new(stats.accounts),
-        )?;
-        figures.write(
-            "muster_store_waiting",
-            "Requests that wait to be committed.",
-            None,
-            &ConstGauge::new(stats.waiting),
-        )?;
-        figures.write(
-            "muster_store_commits",
-            "Group commits, each with one sync.",
-            None,
-            &ConstCounter::new(stats.commits),
-        )?;
-        figures.write(
-            "muster_store_committed_requests",
-            "Requests carried out in commits.",
-            None,
-            &ConstCounter::new(stats.committed_requests),
-        )?;
-        figures.write(
-            "muster_store_committed_records",
-            "Records written in commits.",
-            None,
-            &ConstCounter::new(stats.committed_records),
-        )?;
-        figures.write(
-            "muster_store_commit_time",
-            "Time spent in commits, sync included.",
-            Some(&Unit::Seconds),
-            &ConstCounter::new(Duration::from_micros(stats.commit_time_us).as_secs_f64()),
-        )
-    }
-}
-
-/// How many sessions there are.
-struct SessionCollector(Presence);
-
-impl fmt::Debug for SessionCollector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionCollector")
-    }
-}
-
-impl Collector for SessionCollector {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let open = u64::try_from(self.0.open()).unwrap_or(u64::MAX);
-        Figures(encoder).write(
-            "muster_sessions",
-            "Open sessions.",
-            None,
-            &ConstGauge::new(open),
-        )
-    }
-}
-
-/// What the operating system tells of the process, under the names that such figures have
-/// everywhere.
-#[derive(Debug)]
-struct ProcessCollector {
-    started: Duration,
-}
-
-impl Collector for ProcessCollector {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut figures = Figures(encoder);
-        figures.write(
-            "process_start_time",
-            "When the server was made, in Unix time.",
-            Some(&Unit::Seconds),
-            &ConstGauge::new(self.started.as_secs_f64()),
-        )?;
-        let Some(process) = ProcessFigures::read() else {
-            return Ok(());
-        };
-        figures.write(
-            "process_cpu",
-            "CPU time spent.",
-            Some(&Unit::Seconds),
-            &ConstCounter::new(process.cpu_s),
-        )?;
-        figures.write(
-            "process_resident_memory",
-            "Memory in use.",
-            Some(&Unit::Bytes),
-            &ConstGauge::new(process.resident_bytes),
-        )?;
-        figures.write(
-            "process_open_fds",
-            "Open file descriptors.",
-            None,
-            &ConstGauge::new(process.open_fds),
-        )
     }
 }
