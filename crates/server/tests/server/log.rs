@@ -131,13 +131,14 @@ async fn what_a_fault_did_is_said() {
         assert_eq!(ordered.status, 201, "{fault}");
         let mut peer = Peer::connect(server.public).await;
         let address = peer.stream.local_addr().unwrap();
+        let before = calls_from(address).len();
         peer.send(post(IMPORT, &query("administrator"), ALICE))
             .await;
         match code {
             None => assert!(peer.closed_in_silence().await, "{fault}"),
             Some(_) => assert_eq!(peer.answer().await.code(), 70500),
         }
-        let line = line_of(address).await;
+        let line = call_after(before, address).await;
         assert!(line.contains(message) && line.contains(FAULT), "{line}");
         match code {
             None => assert!(!line.contains(" code="), "{line}"),
@@ -147,22 +148,30 @@ async fn what_a_fault_did_is_said() {
     // What the caller did is no fault.
     let mut peer = Peer::connect(server.public).await;
     let address = peer.stream.local_addr().unwrap();
+    let before = calls_from(address).len();
     peer.send(post_head(IMPORT, &query("administrator"), ALICE.len()))
         .await;
     drop(peer);
-    let line = line_of(address).await;
+    let line = call_after(before, address).await;
     assert!(line.contains("cut off by the caller"), "{line}");
     assert!(!line.contains(FAULT.trim()), "{line}");
 }
 
-/// Waits for the line of a call on the connection from this address.
-async fn line_of(address: SocketAddr) -> String {
+/// The lines of calls from this address. Other tests may have had it before: a port that is in use
+/// towards one server is free towards another.
+fn calls_from(address: SocketAddr) -> Vec<String> {
     let end = format!(" peer={address}");
+    let mut lines = lines_with(&end);
+    // Not those of a port that begins like this one, nor those of the other listener.
+    lines.retain(|line| line.ends_with(&end) && line.contains(" muster::request: "));
+    lines
+}
+
+/// Waits for the line of the call that follows on so many.
+async fn call_after(before: usize, address: SocketAddr) -> String {
     soon(async {
         loop {
-            let mut lines = lines_with(&end).into_iter();
-            // Not the line of a port that begins like this one.
-            if let Some(line) = lines.find(|line| line.ends_with(&end)) {
+            if let Some(line) = calls_from(address).into_iter().nth(before) {
                 return line;
             }
             tokio::task::yield_now().await;
