@@ -7,7 +7,7 @@
 //! - [`tls_files`], [`dev_tls`]: where the server's certificate comes from.
 //! - [`config_print`]: the settings that count ([`config`], [`settings_args`]).
 //! - [`app`]: apps, through the operator API of a running server.
-//! - [`bench`]: load for a server, and what came of it.
+//! - [`mod@bench`]: load for a server, and what came of it.
 //! - [`usersig`]: signing and explaining tokens, offline.
 //! - [`completions`].
 //!
