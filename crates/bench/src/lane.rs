@@ -309,6 +309,9 @@ mod tests {
         let listener = closed.await.unwrap();
         let server = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
+            // An answer before its call would end the connection.
+            let read = stream.read(&mut [0; 4096]).unwrap();
+            assert!(read > 0, "the call comes again");
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{ }")
                 .unwrap();
