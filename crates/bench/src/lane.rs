@@ -195,14 +195,14 @@ impl Lane {
         mut request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), CallError> {
         loop {
-            let (is_new, mut open) = match self.open.take() {
+            let (is_new, open) = match self.open.take() {
                 Some(open) => (false, open),
                 None => (true, self.dial().await?),
             };
-            let (exchanged, ended) = open.exchange(request).await;
+            let (exchanged, open) = open.exchange(request).await;
             match exchanged {
                 Exchanged::Answered(status, body) => {
-                    self.open = (!ended).then_some(open);
+                    self.open = open;
                     return Ok((status, body));
                 }
                 Exchanged::NotSent(_) if is_new => return Err(CallError::Closed),
@@ -214,16 +214,25 @@ impl Lane {
 }
 
 impl Open {
-    /// Also returns whether the connection has ended.
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> (Exchanged, bool) {
-        let Open { sender, connection } = self;
-        let mut call = pin!(call(sender, request));
-        tokio::select! {
-            biased;
-            exchanged = &mut call => (exchanged, false),
-            // The call learns of it by itself.
-            _ = connection => (call.await, true),
-        }
+    /// Also gives the connection back, unless it has ended.
+    async fn exchange(self, request: Request<Full<Bytes>>) -> (Exchanged, Option<Open>) {
+        let Open {
+            mut sender,
+            mut connection,
+        } = self;
+        let exchanged = {
+            let mut call = pin!(call(&mut sender, request));
+            tokio::select! {
+                biased;
+                exchanged = &mut call => exchanged,
+                _ = &mut connection => {
+                    // What it had not taken yet comes back to the call only when it is gone.
+                    drop(connection);
+                    return (call.await, None);
+                }
+            }
+        };
+        (exchanged, Some(Open { sender, connection }))
     }
 }
 
