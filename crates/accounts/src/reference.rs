@@ -17,7 +17,7 @@ use crate::{
         self, Known, Write,
         app::AppRefusal,
         delete::{DeleteRefusal, Deletion},
-        import::{ImportOutcome, ImportRefusal, ImportRequest},
+        import::{ImportOutcome, ImportRefusal, ImportRequest, Stored},
         kick::KickRefusal,
         profile::ProfileRefusal,
     },
@@ -112,13 +112,13 @@ impl AccountStore for ReferenceStore {
     ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
         let mut state = self.state();
         let (tenant, new_id) = state.tenant_mut(app)?;
-        let known = request
+        let stored = request
             .entries()
             .iter()
-            .map(|entry| tenant.known(&entry.user_id))
+            .map(|entry| Stored::Known(tenant.known(&entry.user_id)))
             .collect();
         let (writes, outcome) =
-            rules::import::plan(&tenant.app, tenant.counted(), request, known, now, new_id)
+            rules::import::plan(&tenant.app, tenant.counted(), request, stored, now, new_id)
                 .map_err(OpError::Refused)?;
         tenant.carry_out(writes);
         Ok(outcome)

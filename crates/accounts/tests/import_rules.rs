@@ -10,7 +10,8 @@ use muster_accounts::{
     rules::{
         Known, Write,
         import::{
-            Barred, ImportEntry, ImportOutcome, ImportRefusal, ImportRequest, Imported, plan,
+            Barred, ImportEntry, ImportOutcome, ImportRefusal, ImportRequest, Imported, Stored,
+            plan,
         },
     },
 };
@@ -80,6 +81,16 @@ fn run(
     entries: Vec<ImportEntry>,
     known: Vec<Known>,
 ) -> Result<(Vec<Write>, ImportOutcome), ImportRefusal> {
+    let stored = known.into_iter().map(Stored::Known).collect();
+    run_on(edition, counted, entries, stored)
+}
+
+fn run_on(
+    edition: Edition,
+    counted: u64,
+    entries: Vec<ImportEntry>,
+    stored: Vec<Stored>,
+) -> Result<(Vec<Write>, ImportOutcome), ImportRefusal> {
     let mut id = InternalId::new(1 << 60).unwrap();
     let new_id = || {
         id = id.next();
@@ -89,7 +100,7 @@ fn run(
         &app(edition),
         counted,
         ImportRequest::new(entries),
-        known,
+        stored,
         NOW,
         new_id,
     )
@@ -251,9 +262,31 @@ fn a_refused_request_uses_no_internal_id() {
         &app(Edition::Trial),
         100,
         request,
-        vec![Known::Nothing],
+        vec![Stored::Known(Known::Nothing)],
         NOW,
         never,
     );
     assert_eq!(result, Err(ImportRefusal::OverCap { cap: 100 }));
+}
+
+/// A store may know that an account has the values of an entry without reading it: the plan is the
+/// one that reading it would have led to.
+#[test]
+fn an_account_known_to_be_the_same_is_one_that_was_read() {
+    let full = |name: &str| ImportEntry {
+        face_url: Some(Profile::default().face_url),
+        ..entry(0, name, Some("Ann"))
+    };
+    let read = Stored::Known(Known::Account(account(1 << 58, "a", "Ann")));
+    let barred = Stored::Known(deleted("b", NOW));
+    let new = Stored::Known(Known::Nothing);
+    for edition in [Edition::Trial, Edition::Developer, Edition::Pro] {
+        for other in [&barred, &new] {
+            let plan = |a: &Stored| {
+                let entries = vec![full("a"), full("b")];
+                run_on(edition, 99, entries, vec![a.clone(), other.clone()])
+            };
+            assert_eq!(plan(&Stored::Same), plan(&read), "{edition:?} {other:?}");
+        }
+    }
 }

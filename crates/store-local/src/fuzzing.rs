@@ -18,17 +18,17 @@ pub fn record(value: &[u8]) {
         Ok(known) => known,
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
-    let (user_id, is_account) = head
-        .map(|head| (head.user_id, head.is_account))
+    let (user_id, texts) = head
+        .map(|head| (head.user_id, head.texts))
         .expect("what reads as a whole has a head");
     let mut written = Vec::new();
     match &known {
         Known::Account(account) => {
-            assert!(is_account && account.user_id == user_id);
-            encode_account(account, &mut written);
+            let place = encode_account(account, &mut written);
+            assert!(texts == Some(&written[place]) && account.user_id == user_id);
         }
         Known::Deleted(tombstone) => {
-            assert!(!is_account && tombstone.user_id == user_id);
+            assert!(texts.is_none() && tombstone.user_id == user_id);
             encode_tombstone(tombstone, &mut written);
         }
         Known::Nothing => unreachable!("a record is of somebody"),

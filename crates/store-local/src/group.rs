@@ -12,53 +12,44 @@ use std::{
 
 use fjall::{OwnedWriteBatch, PersistMode};
 use muster_accounts::{
-    App, AppChange, InternalId, NewApp, OpError, ProfileField, SdkAppId, StoreError, UnixSeconds,
-    UserId,
+    Account, App, AppChange, InternalId, NewApp, OpError, ProfileField, SdkAppId, StoreError,
+    UnixSeconds, UserId,
     rules::{
         self, Known, Write,
         app::AppRefusal,
         delete::{DeleteRefusal, Deletion},
-        import::{ImportOutcome, ImportRefusal, ImportRequest},
+        import::{ImportEntry, ImportOutcome, ImportRefusal, ImportRequest, Stored},
         kick::KickRefusal,
         profile::ProfileRefusal,
     },
 };
 
 use crate::{
-    Tenant, Tenants, app_record,
+    Planned, Tenant, app_record,
+    index::Place,
     layout::Key,
     record,
-    records::{self, Records, failed, is_of},
+    records::{self, Gone, Records, failed},
     writer::Work,
 };
 
 pub(crate) struct Group<'a> {
     records: &'a Records,
-    tenants: &'a mut Tenants,
+    planned: &'a mut Planned,
     batch: OwnedWriteBatch,
-    /// New records of this group, by app; their ids follow each other from `first_new` on.
-    created: Vec<(SdkAppId, Pending)>,
+    /// New records of this group, as places of `pending`; their ids follow each other from
+    /// `first_new` on.
+    created: Vec<Range<usize>>,
     first_new: InternalId,
-    /// Older records that this group changes, by id.
-    changed: HashMap<(SdkAppId, InternalId), Pending>,
+    /// Older records that this group changes, likewise.
+    changed: HashMap<InternalId, Range<usize>>,
     /// The bytes of those records. They are kept rather than the accounts themselves, of which a
     /// large group would hold megabytes, and few of which are ever asked for again.
     pending: Vec<u8>,
-    /// Slots of the index whose records this group removes.
-    removed: Vec<(u64, InternalId)>,
+    gone: Gone,
     touched_apps: BTreeSet<SdkAppId>,
     kicks: u64,
     answers: Vec<Answer>,
-    // Kept between users for its capacity.
-    candidates: Vec<InternalId>,
-}
-
-/// What this group will have written under an id.
-#[derive(Clone)]
-enum Pending {
-    /// The record at this place of [`Group::pending`].
-    Record(Range<usize>),
-    Removed,
 }
 
 /// Tells one caller the outcome, once it is durable.
@@ -66,7 +57,7 @@ type Answer = Box<dyn FnOnce() + Send>;
 
 /// A group that is durable and visible, and whose callers wait to hear so.
 pub(crate) struct Committed<'a> {
-    tenants: &'a Tenants,
+    planned: &'a Planned,
     touched_apps: BTreeSet<SdkAppId>,
     kicks: u64,
     answers: Vec<Answer>,
@@ -80,7 +71,7 @@ pub(crate) struct Uncommitted {
 }
 
 impl<'a> Group<'a> {
-    pub(crate) fn new(records: &'a Records, tenants: &'a mut Tenants) -> Self {
+    pub(crate) fn new(records: &'a Records, planned: &'a mut Planned) -> Self {
         Self {
             batch: records
                 .engine
@@ -89,15 +80,14 @@ impl<'a> Group<'a> {
                 .durability(Some(PersistMode::SyncData)),
             records,
             created: Vec::new(),
-            first_new: following(tenants.last_id),
-            tenants,
+            first_new: following(planned.last_id),
+            planned,
             changed: HashMap::new(),
             pending: Vec::new(),
-            removed: Vec::new(),
+            gone: Gone::default(),
             touched_apps: BTreeSet::new(),
             kicks: 0,
             answers: Vec::new(),
-            candidates: Vec::new(),
         }
     }
 
@@ -167,15 +157,18 @@ impl<'a> Group<'a> {
 
     /// Makes the group durable, then visible.
     pub(crate) fn commit(self) -> Result<Committed<'a>, Uncommitted> {
+        let writes = !self.batch.is_empty();
         if let Err(error) = self.batch.commit() {
             return Err(Uncommitted {
                 cause: failed(error),
                 _answers: self.answers,
             });
         }
-        self.records.remove_slots(&self.removed);
+        if writes {
+            self.records.publish(self.planned.last_id, &self.gone);
+        }
         Ok(Committed {
-            tenants: self.tenants,
+            planned: self.planned,
             touched_apps: self.touched_apps,
             kicks: self.kicks,
             answers: self.answers,
@@ -188,15 +181,15 @@ impl<'a> Group<'a> {
         request: ImportRequest,
         now: UnixSeconds,
     ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
-        let mut known = Vec::with_capacity(request.entries().len());
+        let mut stored = Vec::with_capacity(request.entries().len());
         for entry in request.entries() {
-            known.push(self.known(app, &entry.user_id)?);
+            stored.push(self.stored(app, entry)?);
         }
-        let Tenants { apps, last_id } = &mut *self.tenants;
+        let Planned { apps, last_id, .. } = &mut *self.planned;
         let tenant = apps.get(&app).ok_or(StoreError::UnknownApp(app))?;
         let new_id = || take_next(last_id);
         let (writes, outcome) =
-            rules::import::plan(&tenant.app, tenant.counted, request, known, now, new_id)
+            rules::import::plan(&tenant.app, tenant.counted, request, stored, now, new_id)
                 .map_err(OpError::Refused)?;
         self.stage(app, writes);
         Ok(outcome)
@@ -227,7 +220,7 @@ impl<'a> Group<'a> {
             known.push(self.known(app, user_id)?);
         }
         let tenant = self
-            .tenants
+            .planned
             .apps
             .get(&app)
             .ok_or(StoreError::UnknownApp(app))?;
@@ -256,7 +249,7 @@ impl<'a> Group<'a> {
         new: NewApp,
         now: UnixSeconds,
     ) -> Result<Arc<App>, OpError<AppRefusal>> {
-        let Tenants { apps, last_id } = &mut *self.tenants;
+        let Planned { apps, last_id, .. } = &mut *self.planned;
         let existing = apps.get(&new.sdkappid).map(|tenant| &*tenant.app);
         let (app, write) = rules::app::create(existing, new, now, || take_next(last_id))
             .map_err(OpError::Refused)?;
@@ -285,7 +278,7 @@ impl<'a> Group<'a> {
             Some(user_id) => self.known(sdkappid, user_id)?,
             None => Known::Nothing,
         };
-        let Tenants { apps, last_id } = &mut *self.tenants;
+        let Planned { apps, last_id, .. } = &mut *self.planned;
         let tenant = apps
             .get_mut(&sdkappid)
             .ok_or(StoreError::UnknownApp(sdkappid))?;
@@ -300,45 +293,59 @@ impl<'a> Group<'a> {
     }
 
     fn tenant(&self, app: SdkAppId) -> Result<&Tenant, StoreError> {
-        self.tenants
+        self.planned
             .apps
             .get(&app)
             .ok_or(StoreError::UnknownApp(app))
     }
 
-    /// What will be known of a user once the requests taken so far are written.
-    fn known(&mut self, app: SdkAppId, user_id: &UserId) -> Result<Known, StoreError> {
-        let hash = self.records.index.hash(app, user_id);
-        let candidates = &mut self.candidates;
-        candidates.clear();
-        self.records
-            .index
-            .candidates(hash, |internal_id| candidates.push(internal_id));
-        for internal_id in &self.candidates {
-            let known = match self.pending(app, *internal_id) {
-                Some(Pending::Removed) => Known::Nothing,
-                Some(Pending::Record(place)) => {
-                    records::decoded(app, *internal_id, &self.pending[place])?
-                }
-                None => self.records.newest(app, *internal_id)?,
-            };
-            if is_of(&known, user_id) {
-                return Ok(known);
-            }
+    /// What will be known of the user of an entry once the requests taken so far are written.
+    fn stored(&mut self, app: SdkAppId, entry: &ImportEntry) -> Result<Stored, StoreError> {
+        let Some(internal_id) = self.find(app, &entry.user_id) else {
+            return Ok(Stored::Known(Known::Nothing));
+        };
+        if let (Some(nick), Some(face_url)) = (&entry.nick, &entry.face_url)
+            && self.planned.digests.are(internal_id, nick, face_url)
+        {
+            return Ok(Stored::Same);
         }
-        Ok(Known::Nothing)
+        let known = self.known_under(app, &entry.user_id, internal_id)?;
+        Ok(Stored::Known(known))
     }
 
-    /// What this group will have written under an id of this app. The app is asked for because users
-    /// of two apps may share a hash too.
-    fn pending(&self, app: SdkAppId, internal_id: InternalId) -> Option<Pending> {
-        match internal_id.get().checked_sub(self.first_new.get()) {
-            Some(nth) => {
-                let (owner, pending) = self.created.get(usize::try_from(nth).ok()?)?;
-                (*owner == app).then(|| pending.clone())
-            }
-            None => self.changed.get(&(app, internal_id)).cloned(),
+    /// What will be known of a user once the requests taken so far are written.
+    fn known(&self, app: SdkAppId, user_id: &UserId) -> Result<Known, StoreError> {
+        match self.find(app, user_id) {
+            Some(internal_id) => self.known_under(app, user_id, internal_id),
+            None => Ok(Known::Nothing),
         }
+    }
+
+    fn find(&self, app: SdkAppId, user_id: &UserId) -> Option<InternalId> {
+        let index = &self.records.index;
+        let place = index.find(index.hash(app, user_id), self.planned.last_id);
+        place.map(|place| place.internal_id)
+    }
+
+    fn known_under(
+        &self,
+        app: SdkAppId,
+        user_id: &UserId,
+        internal_id: InternalId,
+    ) -> Result<Known, StoreError> {
+        match self.pending(internal_id) {
+            Some(record) => records::known(app, user_id, internal_id, Some(record)),
+            None => self.records.newest(app, user_id, internal_id),
+        }
+    }
+
+    /// What this group will have written under an id.
+    fn pending(&self, internal_id: InternalId) -> Option<&[u8]> {
+        let place = match internal_id.get().checked_sub(self.first_new.get()) {
+            Some(nth) => self.created.get(usize::try_from(nth).ok()?),
+            None => self.changed.get(&internal_id),
+        };
+        place.map(|place| &self.pending[place.clone()])
     }
 
     fn stage_app(&mut self, app: &App) {
@@ -359,72 +366,71 @@ impl<'a> Group<'a> {
                     let hash = self.records.index.hash(app, &account.user_id);
                     if let Some(replaced) = replaces {
                         self.remove_record(app, replaced);
-                        self.removed.push((hash, replaced));
+                        self.gone.replaced.push((hash, replaced));
                     }
-                    self.put_record(app, account.internal_id, |value| {
-                        record::encode_account(&account, value);
-                    });
-                    self.records.index.insert(hash, account.internal_id);
+                    self.put_account(app, &account);
+                    let place = Place {
+                        internal_id: account.internal_id,
+                        is_deleted: false,
+                    };
+                    self.records.index.insert(hash, place);
                     self.count(app, &account.user_id, 1);
                 }
-                Write::Update(account) => {
-                    self.put_record(app, account.internal_id, |value| {
-                        record::encode_account(&account, value);
-                    });
-                }
+                Write::Update(account) => self.put_account(app, &account),
                 Write::Delete(tombstone) => {
-                    self.put_record(app, tombstone.internal_id, |value| {
-                        record::encode_tombstone(&tombstone, value);
-                    });
+                    let start = self.pending.len();
+                    record::encode_tombstone(&tombstone, &mut self.pending);
+                    self.put_record(app, tombstone.internal_id, start);
+                    self.planned.digests.clear(tombstone.internal_id);
+                    let hash = self.records.index.hash(app, &tombstone.user_id);
+                    self.gone.deleted.push((hash, tombstone.internal_id));
                     self.count(app, &tombstone.user_id, -1);
                 }
             }
         }
     }
 
-    /// Puts a record under an id.
-    fn put_record(
-        &mut self,
-        app: SdkAppId,
-        internal_id: InternalId,
-        encode: impl FnOnce(&mut Vec<u8>),
-    ) {
+    fn put_account(&mut self, app: SdkAppId, account: &Account) {
         let start = self.pending.len();
-        encode(&mut self.pending);
-        let place = start..self.pending.len();
-        let key = Key::Account(app, internal_id).to_bytes();
-        self.batch.insert(
-            &self.records.engine.keyspace,
-            key,
-            &self.pending[place.clone()],
-        );
-        self.set_pending(app, internal_id, Pending::Record(place));
+        let texts = record::encode_account(account, &mut self.pending);
+        self.planned
+            .digests
+            .set(account.internal_id, &self.pending[texts]);
+        self.put_record(app, account.internal_id, start);
     }
 
+    /// Puts what was encoded from `start` on under an id.
+    fn put_record(&mut self, app: SdkAppId, internal_id: InternalId, start: usize) {
+        let place = start..self.pending.len();
+        self.batch.insert(
+            &self.records.engine.keyspace,
+            Key::Account(app, internal_id).to_bytes(),
+            &self.pending[place.clone()],
+        );
+        let Some(nth) = internal_id.get().checked_sub(self.first_new.get()) else {
+            self.changed.insert(internal_id, place);
+            return;
+        };
+        let nth = usize::try_from(nth).expect("a group is small");
+        if nth == self.created.len() {
+            self.created.push(place);
+        } else {
+            self.created[nth] = place;
+        }
+    }
+
+    /// Takes a record away that a new one of the same user replaces. Nobody asks for it any more: the
+    /// index finds the greater id.
     fn remove_record(&mut self, app: SdkAppId, internal_id: InternalId) {
         self.batch.remove(
             &self.records.engine.keyspace,
             Key::Account(app, internal_id).to_bytes(),
         );
-        self.set_pending(app, internal_id, Pending::Removed);
-    }
-
-    fn set_pending(&mut self, app: SdkAppId, internal_id: InternalId, pending: Pending) {
-        let Some(nth) = internal_id.get().checked_sub(self.first_new.get()) else {
-            self.changed.insert((app, internal_id), pending);
-            return;
-        };
-        let nth = usize::try_from(nth).expect("a group is small");
-        if nth == self.created.len() {
-            self.created.push((app, pending));
-        } else {
-            self.created[nth] = (app, pending);
-        }
     }
 
     fn count(&mut self, app: SdkAppId, user_id: &UserId, change: i64) {
         let tenant = self
-            .tenants
+            .planned
             .apps
             .get_mut(&app)
             .expect("the plan was made for this app");
@@ -446,7 +452,7 @@ impl Committed<'_> {
     pub(crate) fn apps(&self) -> impl Iterator<Item = (SdkAppId, &Tenant)> {
         self.touched_apps
             .iter()
-            .map(|app| (*app, &self.tenants.apps[app]))
+            .map(|app| (*app, &self.planned.apps[app]))
     }
 
     /// How many users were kicked.
@@ -472,7 +478,7 @@ fn take_next(last_id: &mut Option<InternalId>) -> InternalId {
 
 #[cfg(test)]
 mod tests {
-    use muster_accounts::{Edition, Nick, rules::import::ImportEntry};
+    use muster_accounts::{Edition, Nick};
     use muster_usersig::SecretKey;
 
     use super::*;
@@ -502,14 +508,14 @@ mod tests {
     fn nothing_is_visible_before_the_commit() {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::open(dir.path()).unwrap();
-        let (records, mut tenants) = Records::open(engine, u64::MAX).unwrap();
+        let (records, mut planned) = Records::open(engine, u64::MAX).unwrap();
         let key = SecretKey::from_random([1; 32]);
         let new = NewApp {
             sdkappid: APP,
             edition: Edition::Developer,
             key,
         };
-        let mut group = Group::new(&records, &mut tenants);
+        let mut group = Group::new(&records, &mut planned);
         group.create_app(new, NOW).unwrap();
         group.take(import("old", "before"));
         assert!(group.commit().is_ok());
@@ -517,18 +523,18 @@ mod tests {
         let users = ["old", "new"].map(|name| UserId::parse(name).unwrap());
         let seen = || {
             let accounts = records.accounts(APP, &users).unwrap();
-            let nick = |account: Option<muster_accounts::Account>| {
+            let nick = |account: Option<Account>| {
                 account.map(|account| account.profile.nick.as_str().to_owned())
             };
             accounts.into_iter().map(nick).collect::<Vec<_>>()
         };
         let before = [Some("before".to_owned()), None];
         let after = [Some("after".to_owned()), Some("after".to_owned())];
-        let mut group = Group::new(&records, &mut tenants);
+        let mut group = Group::new(&records, &mut planned);
         group.take(import("old", "after"));
         group.take(import("new", "after"));
         assert_eq!(seen(), before);
-        assert_eq!(records.have_accounts(APP, &users).unwrap(), [true, false]);
+        assert_eq!(records.have_accounts(APP, &users), [true, false]);
         assert_eq!(records.page(APP, None, 10).unwrap().len(), 2);
         assert!(group.commit().is_ok());
         assert_eq!(seen(), after);

@@ -3,6 +3,8 @@
 //! Integers in keys are big-endian, so that byte order is number order. Every value begins with a
 //! version byte; a version that this program does not know is an error, never a guess.
 
+use std::ops::Bound;
+
 use muster_accounts::{InternalId, SdkAppId};
 
 /// The name of the keyspace.
@@ -38,6 +40,14 @@ impl Key {
         bytes[..4].copy_from_slice(&app.0.to_be_bytes());
         bytes[4..].copy_from_slice(&number.to_be_bytes());
         bytes
+    }
+
+    /// Where the range of an app and its accounts ends.
+    pub(crate) fn end_of(app: SdkAppId) -> Bound<[u8; 12]> {
+        match app.0.checked_add(1) {
+            Some(next) => Bound::Excluded(Self::App(SdkAppId(next)).to_bytes()),
+            None => Bound::Unbounded,
+        }
     }
 
     /// Takes a key apart; `None` if it is none of these.

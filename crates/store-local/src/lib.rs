@@ -1,9 +1,11 @@
 //! The embedded store: accounts on one machine's disk, in fjall, with an index in memory.
 //!
 //! - `layout`, `record`, `app_record`: what lies on disk.
-//! - `index`: where a user's record stands; memory only, rebuilt when the store is opened.
+//! - `index`: where a user's record stands, and whether it is an account; memory only.
+//! - `digests`: what tells that an import changes nothing; memory only.
 //! - `open`: the data directory, made whole or not at all, and locked.
-//! - `records`: reading records, the same for readers and for the writer.
+//! - `read_in`: what is in memory, rebuilt from all records when the store is opened.
+//! - `records`: reading records and asking the index, and what of both is visible.
 //! - `writer`: the one thread that changes anything, with group commit.
 //! - `group`: the requests of one commit: planned in order, written and synced as one.
 //! - `fuzzing`: the records as bytes, for `fuzz/`; no part of the API.
@@ -12,8 +14,9 @@
 //! The invariants, and where they are kept:
 //!
 //! 1. Nothing is acknowledged before it is durable: `writer` answers after the sync.
-//! 2. Nothing is visible before it is durable: readers read from a snapshot, and fjall puts a batch
-//!    into snapshots only after it has synced it. A read sees each request whole or not at all.
+//! 2. Nothing is visible before it is durable: readers see what was published last, which is a
+//!    snapshot of the records and the last internal id in it, both taken after the sync. A read sees
+//!    each request whole or not at all.
 //! 3. A request is atomic: its records are in one fjall batch, which recovery takes whole or not.
 //! 4. An internal id is given once: the next one follows the greatest that is stored, and a record
 //!    goes only in the batch that brings a greater one.
@@ -21,12 +24,14 @@
 //!    be opened again, because what reached the disk is not known.
 
 mod app_record;
+mod digests;
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;
 mod index;
 mod layout;
 mod open;
+mod read_in;
 mod record;
 mod records;
 mod writer;
@@ -54,6 +59,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 pub use crate::open::OpenError;
 use crate::{
+    digests::Digests,
     open::Engine,
     records::Records,
     writer::{Queued, Shared, Work},
@@ -84,20 +90,20 @@ impl LocalStore {
         Self::open_masked(dir, u64::MAX)
     }
 
-    /// Likewise with an index in which only `hash_mask` of each hash counts, so that tests can make
-    /// many users share one.
+    /// Likewise with an index whose tables see only `bucket_mask` of each hash, so that tests can make
+    /// many users meet in the same places.
     #[doc(hidden)]
-    pub fn open_masked(dir: &Path, hash_mask: u64) -> Result<Self, OpenError> {
+    pub fn open_masked(dir: &Path, bucket_mask: u64) -> Result<Self, OpenError> {
         let engine = Engine::open(dir)?;
-        let (records, tenants) =
-            Records::open(engine, hash_mask).map_err(|cause| OpenError::Record {
+        let (records, planned) =
+            Records::open(engine, bucket_mask).map_err(|cause| OpenError::Record {
                 dir: dir.to_owned(),
                 cause: cause.to_string(),
             })?;
         let records = Arc::new(records);
-        let shared = Arc::new(Shared::new(&tenants.apps));
+        let shared = Arc::new(Shared::new(&planned.apps));
         let (jobs, queue) = mpsc::channel(QUEUE_LIMIT);
-        let writer = writer::spawn(records.clone(), shared.clone(), tenants, queue)
+        let writer = writer::spawn(records.clone(), shared.clone(), planned, queue)
             .map_err(OpenError::Thread)?;
         Ok(Self {
             records,
@@ -197,9 +203,7 @@ impl AccountStore for LocalStore {
 
     async fn check(&self, app: SdkAppId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
         self.known_app(app)?;
-        let users = users.to_vec();
-        self.read(move |records| records.have_accounts(app, &users))
-            .await
+        Ok(self.records.have_accounts(app, users))
     }
 
     async fn accounts(
@@ -360,7 +364,7 @@ impl Drop for LocalStore {
     }
 }
 
-/// An app, and what is counted of it. The writer's own view: what is planned, durable or not yet.
+/// An app, and what is counted of it.
 pub(crate) struct Tenant {
     pub(crate) app: Arc<App>,
     /// Accounts, `administrator` included.
@@ -369,8 +373,10 @@ pub(crate) struct Tenant {
     pub(crate) counted: u64,
 }
 
-/// All apps, and the last internal id that was given.
-pub(crate) struct Tenants {
+/// What the writer plans against besides the records: all that it has planned, durable or not yet.
+pub(crate) struct Planned {
     pub(crate) apps: BTreeMap<SdkAppId, Tenant>,
+    /// The last internal id that was given.
     pub(crate) last_id: Option<InternalId>,
+    pub(crate) digests: Digests,
 }

@@ -10,6 +10,8 @@
 //!
 //! Integers are little-endian, times Unix seconds. Fields that were never set are not there.
 
+use std::ops::Range;
+
 use bytestring::ByteString;
 use muster_accounts::{
     Account, FaceUrl, InternalId, Nick, Profile, ProfileField, Tombstone, UnixSeconds, UserId,
@@ -52,13 +54,14 @@ pub(crate) enum RecordError {
     Damaged(&'static str),
 }
 
-/// Appends the record of an account to `out`.
-pub(crate) fn encode_account(account: &Account, out: &mut Vec<u8>) {
+/// Appends the record of an account to `out`, and says where in it [`Head::texts`] stand.
+pub(crate) fn encode_account(account: &Account, out: &mut Vec<u8>) -> Range<usize> {
     encode_head(KIND_ACCOUNT, &account.user_id, out);
     out.extend_from_slice(&account.imported_at.0.to_le_bytes());
     out.extend_from_slice(&account.changed_at.0.to_le_bytes());
-    encode_text(account.profile.nick.as_str(), out);
-    encode_text(account.profile.face_url.as_str(), out);
+    let start = out.len();
+    encode_texts(&account.profile.nick, &account.profile.face_url, out);
+    let texts = start..out.len();
     if let Some(more) = &account.profile.more {
         encode_more(more, out);
     }
@@ -66,6 +69,7 @@ pub(crate) fn encode_account(account: &Account, out: &mut Vec<u8>) {
         out.push(FIELD_KICKED_AT);
         out.extend_from_slice(&kicked_at.0.to_le_bytes());
     }
+    texts
 }
 
 /// Appends the record of a deleted account to `out`.
@@ -82,6 +86,13 @@ fn encode_head(kind: u8, user_id: &UserId, out: &mut Vec<u8>) {
     let length = u8::try_from(bytes.len()).expect("a user id has at most 32 bytes");
     out.extend_from_slice(&[VERSION, kind, length]);
     out.extend_from_slice(bytes);
+}
+
+/// Appends what an account's record has of the fields that an import can change, as in
+/// [`Head::texts`].
+pub(crate) fn encode_texts(nick: &Nick, face_url: &FaceUrl, out: &mut Vec<u8>) {
+    encode_text(nick.as_str(), out);
+    encode_text(face_url.as_str(), out);
 }
 
 fn encode_text(text: &str, out: &mut Vec<u8>) {
@@ -163,19 +174,25 @@ fn admin_forbid_type_code(admin_forbid_type: AdminForbidType) -> u8 {
 }
 
 /// The beginning of a record: enough to index it.
-pub(crate) struct Head {
+pub(crate) struct Head<'a> {
     pub(crate) user_id: UserId,
-    /// Whether the account is there, or only its tombstone.
-    pub(crate) is_account: bool,
+    /// The nickname and the avatar as they are encoded; `None` if this is a tombstone.
+    pub(crate) texts: Option<&'a [u8]>,
 }
 
 /// Reads the beginning of a record and stops there.
-pub(crate) fn decode_head(value: &[u8]) -> Result<Head, RecordError> {
-    let (user_id, kind, _) = head(value)?;
-    Ok(Head {
-        user_id,
-        is_account: kind == KIND_ACCOUNT,
-    })
+pub(crate) fn decode_head(value: &[u8]) -> Result<Head<'_>, RecordError> {
+    let (user_id, kind, mut rest) = head(value)?;
+    let texts = if kind == KIND_ACCOUNT {
+        rest.bytes(2 * size_of::<u64>())?;
+        let texts = rest.0;
+        rest.raw_text()?;
+        rest.raw_text()?;
+        Some(&texts[..texts.len() - rest.0.len()])
+    } else {
+        None
+    };
+    Ok(Head { user_id, texts })
 }
 
 /// Reads the record that stands under `internal_id`.
@@ -271,9 +288,13 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    fn text(&mut self) -> Result<ByteString, RecordError> {
+    fn raw_text(&mut self) -> Result<&'a [u8], RecordError> {
         let length = usize::from(u16::from_le_bytes(self.array()?));
-        let text = str::from_utf8(self.bytes(length)?);
+        self.bytes(length)
+    }
+
+    fn text(&mut self) -> Result<ByteString, RecordError> {
+        let text = str::from_utf8(self.raw_text()?);
         Ok(text
             .map_err(|_| RecordError::Damaged("a text is not UTF-8"))?
             .into())
@@ -372,11 +393,19 @@ mod tests {
     fn records_read_back_as_written() {
         let account = full_account();
         let mut value = Vec::new();
-        encode_account(&account, &mut value);
+        let place = encode_account(&account, &mut value);
         assert_eq!(
             decode(InternalId::FIRST, &value),
             Ok(Known::Account(account.clone()))
         );
+        let mut texts = Vec::new();
+        encode_texts(&account.profile.nick, &account.profile.face_url, &mut texts);
+        let head = decode_head(&value).unwrap();
+        assert_eq!(
+            (head.user_id, head.texts),
+            (account.user_id, Some(&texts[..]))
+        );
+        assert_eq!(&value[place], texts);
 
         let tombstone = Tombstone {
             internal_id: InternalId::FIRST,

@@ -27,7 +27,7 @@ use muster_accounts::{
 };
 use tokio::sync::{mpsc, watch};
 
-use crate::{Reply, Tenant, Tenants, group::Group, records::Records};
+use crate::{Planned, Reply, Tenant, group::Group, records::Records};
 
 /// The most requests in one commit: at 100 accounts each, some megabytes.
 const GROUP_LIMIT: usize = 256;
@@ -199,7 +199,7 @@ impl Shared {
 pub(crate) fn spawn(
     records: Arc<Records>,
     shared: Arc<Shared>,
-    tenants: Tenants,
+    planned: Planned,
     queue: mpsc::Receiver<Queued>,
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new()
@@ -209,7 +209,7 @@ pub(crate) fn spawn(
                 shared: &shared,
                 queue,
             };
-            run(&records, &shared, tenants, &mut queue.queue);
+            run(&records, &shared, planned, &mut queue.queue);
         })
 }
 
@@ -230,13 +230,13 @@ impl Drop for StopOnPanic<'_> {
 fn run(
     records: &Records,
     shared: &Shared,
-    mut tenants: Tenants,
+    mut planned: Planned,
     queue: &mut mpsc::Receiver<Queued>,
 ) {
     let mut waiting = Vec::with_capacity(GROUP_LIMIT);
     while queue.blocking_recv_many(&mut waiting, GROUP_LIMIT) > 0 {
         let began = Instant::now();
-        let mut group = Group::new(records, &mut tenants);
+        let mut group = Group::new(records, &mut planned);
         let mut requests = 0;
         for queued in waiting.drain(..) {
             match queued {

@@ -190,20 +190,20 @@ impl ReferenceStateMachine for Sequence {
 struct Subject {
     runtime: Runtime,
     dir: TempDir,
-    hash_mask: u64,
+    bucket_mask: u64,
     model: ReferenceStore,
     store: Option<LocalStore>,
     now: UnixSeconds,
 }
 
 impl Subject {
-    fn new(hash_mask: u64) -> Self {
+    fn new(bucket_mask: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Some(LocalStore::open_masked(dir.path(), hash_mask).unwrap());
+        let store = Some(LocalStore::open_masked(dir.path(), bucket_mask).unwrap());
         Self {
             runtime: Runtime::new().unwrap(),
             dir,
-            hash_mask,
+            bucket_mask,
             model: ReferenceStore::default(),
             store,
             now: UnixSeconds(1_800_000_000),
@@ -268,7 +268,7 @@ impl Subject {
         let store = self.store.take().unwrap();
         self.runtime.block_on(store.close()).unwrap();
         drop(store);
-        let store = LocalStore::open_masked(self.dir.path(), self.hash_mask).unwrap();
+        let store = LocalStore::open_masked(self.dir.path(), self.bucket_mask).unwrap();
         self.store = Some(store);
         let contents = |store: &dyn AccountStore| self.runtime.block_on(contents(store));
         let (expected, actual) = (
@@ -415,7 +415,7 @@ async fn contents(store: &dyn AccountStore) -> Vec<(String, u64, Vec<Account>)> 
 }
 
 macro_rules! subject {
-    ($name:ident, $hash_mask:expr) => {
+    ($name:ident, $bucket_mask:expr) => {
         struct $name;
 
         impl StateMachineTest for $name {
@@ -423,7 +423,7 @@ macro_rules! subject {
             type Reference = Sequence;
 
             fn init_test((): &()) -> Subject {
-                Subject::new($hash_mask)
+                Subject::new($bucket_mask)
             }
 
             fn apply(subject: Subject, (): &(), call: Call) -> Subject {
@@ -438,8 +438,8 @@ macro_rules! subject {
 }
 
 subject!(Local, u64::MAX);
-// Every user shares a hash with many others, in all apps.
-subject!(LocalWithCollisions, 0b11);
+// Every user meets many others in the same bucket, in all apps.
+subject!(LocalWithFullBuckets, 0b11);
 
 fn config() -> ProptestConfig {
     ProptestConfig {
@@ -455,13 +455,13 @@ prop_state_machine! {
 
     fn the_embedded_store_answers_as_the_model_does(sequential 1..120 => Local);
 
-    fn also_when_users_share_a_hash(sequential 1..120 => LocalWithCollisions);
+    fn also_when_users_share_buckets(sequential 1..120 => LocalWithFullBuckets);
 }
 
 #[test]
 fn model() {
     the_embedded_store_answers_as_the_model_does();
-    also_when_users_share_a_hash();
+    also_when_users_share_buckets();
     let grouped = GROUPED.load(Ordering::Relaxed);
     assert!(
         grouped > 100,

@@ -115,24 +115,39 @@ pub enum Imported {
     Barred,
 }
 
+/// What a store knows of the user of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// An account that has the entry's values already, as a store may know without reading it. Both
+    /// values are in the entry.
+    Same,
+    /// Whatever it is, in full.
+    Known(Known),
+}
+
 /// Plans an import.
 ///
-/// `known` answers, in the order of `request.entries()`, what is stored of each user; it must be as
+/// `stored` answers, in the order of `request.entries()`, what is stored of each user; it must be as
 /// long. `counted` is how many accounts the app holds, `administrator` not counted. `new_id` gives a
 /// fresh internal id and is called only once nothing can be refused any more.
 pub fn plan(
     app: &App,
     counted: u64,
     request: ImportRequest,
-    known: Vec<Known>,
+    stored: Vec<Stored>,
     now: UnixSeconds,
     mut new_id: impl FnMut() -> InternalId,
 ) -> Result<(Vec<Write>, ImportOutcome), ImportRefusal> {
-    debug_assert_eq!(request.entries.len(), known.len());
+    debug_assert_eq!(request.entries.len(), stored.len());
     let mut outcome = ImportOutcome::default();
     let mut new_counted = 0;
-    for (entry, stored) in request.entries.iter().zip(&known) {
-        if let Some(until) = barred_until(app, stored, now) {
+    let mut to_write = 0;
+    for (entry, stored) in request.entries.iter().zip(&stored) {
+        let Stored::Known(known) = stored else {
+            continue;
+        };
+        to_write += 1;
+        if let Some(until) = barred_until(app, known, now) {
             let ImportEntry {
                 position, user_id, ..
             } = *entry;
@@ -141,11 +156,11 @@ pub fn plan(
                 user_id,
                 until,
             });
-        } else if !matches!(stored, Known::Account(_)) {
+        } else if !matches!(known, Known::Account(_)) {
             new_counted += u64::from(!entry.user_id.is_administrator());
         }
     }
-    if !outcome.barred.is_empty() && outcome.barred.len() == known.len() {
+    if !outcome.barred.is_empty() && outcome.barred.len() == stored.len() {
         return Err(ImportRefusal::AllBarred(outcome.barred));
     }
     // A call that only updates is never refused by the cap, even above it (wire §5).
@@ -156,15 +171,19 @@ pub fn plan(
         return Err(ImportRefusal::OverCap { cap });
     }
 
-    let mut writes = Vec::with_capacity(known.len());
-    outcome.entries.reserve_exact(known.len());
-    for (entry, stored) in request.entries.into_iter().zip(known) {
-        if barred_until(app, &stored, now).is_some() {
+    let mut writes = Vec::with_capacity(to_write);
+    outcome.entries.reserve_exact(stored.len());
+    for (entry, stored) in request.entries.into_iter().zip(stored) {
+        let Stored::Known(known) = stored else {
+            outcome.entries.push(Imported::Unchanged);
+            continue;
+        };
+        if barred_until(app, &known, now).is_some() {
             outcome.entries.push(Imported::Barred);
             continue;
         }
-        let kicked_at = stored.kicked_at();
-        let replaces = match stored {
+        let kicked_at = known.kicked_at();
+        let replaces = match known {
             Known::Account(account) => {
                 outcome.entries.push(match updated(account, entry, now) {
                     Some(account) => {
@@ -195,8 +214,8 @@ pub fn plan(
 
 /// Until when the user cannot be imported; `None` if they can. An edition without a bar has none,
 /// also if the deletion is stamped later than the import.
-fn barred_until(app: &App, stored: &Known, now: UnixSeconds) -> Option<UnixSeconds> {
-    let Known::Deleted(tombstone) = stored else {
+fn barred_until(app: &App, known: &Known, now: UnixSeconds) -> Option<UnixSeconds> {
+    let Known::Deleted(tombstone) = known else {
         return None;
     };
     let bar_s = app.edition.reimport_bar_s()?;

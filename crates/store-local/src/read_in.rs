@@ -1,0 +1,210 @@
+//! Reading all records once, when the store is opened, for what is kept in memory of them.
+//!
+//! The accounts are cut into ranges of internal ids, which all cores read at the same time.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use fjall::{Guard, Readable, Snapshot};
+use muster_accounts::{InternalId, SdkAppId, StoreError};
+
+use crate::{
+    Planned, Tenant, app_record,
+    digests::Digests,
+    index::{IDS_LIMIT, Index, Place},
+    layout::Key,
+    open::Engine,
+    record::{self, RecordError},
+    records::{failed, parse_key, unreadable},
+};
+
+/// How many internal ids a thread takes at a time.
+const RANGE: u64 = 1 << 18;
+
+/// Accounts of an app, by internal id.
+struct Range {
+    app: SdkAppId,
+    first: InternalId,
+    /// The last of the range, or one that is not there.
+    last: InternalId,
+}
+
+/// How many accounts a thread found in the apps: all, and those that count against the cap.
+type Counts = BTreeMap<SdkAppId, (u64, u64)>;
+
+/// Rebuilds from the records of a snapshot the index and what the writer plans against.
+pub(crate) fn read_in(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    bucket_mask: u64,
+) -> Result<(Index, Planned), StoreError> {
+    let reader = Reader { engine, snapshot };
+    let mut apps = BTreeMap::new();
+    let mut ranges = Vec::new();
+    let mut last_id = None;
+    let mut from = SdkAppId(0);
+    while let Some((sdkappid, tenant)) = reader.next_app(from)? {
+        apps.insert(sdkappid, tenant);
+        if let Some((first, last)) = reader.ids(sdkappid)? {
+            ranges.extend(cut(sdkappid, first, last));
+            last_id = last_id.max(Some(last));
+        }
+        match sdkappid.0.checked_add(1) {
+            Some(next) => from = SdkAppId(next),
+            None => break,
+        }
+    }
+
+    let index = Index::new(&random()?, engine.keyspace.approximate_len(), bucket_mask);
+    let digests = Digests::new(&random()?, last_id).map_err(|error| {
+        StoreError::Failed(format!("the index has no room in memory: {error}").into())
+    })?;
+    let next = AtomicUsize::new(0);
+    let read = || {
+        let mut counts = Counts::new();
+        while let Some(range) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
+            reader.accounts(range, &index, &digests, &mut counts)?;
+        }
+        Ok::<_, StoreError>(counts)
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let counts = thread::scope(|scope| {
+        let running: Vec<_> = (0..threads.min(ranges.len()))
+            .map(|_| scope.spawn(read))
+            .collect();
+        let ended = running.into_iter().map(|thread| {
+            thread
+                .join()
+                .expect("a damaged record is an error, not a panic")
+        });
+        ended.collect::<Result<Vec<_>, _>>()
+    })?;
+    for (sdkappid, (accounts, counted)) in counts.into_iter().flatten() {
+        let tenant = apps.get_mut(&sdkappid).expect("its range was made for it");
+        tenant.accounts += accounts;
+        tenant.counted += counted;
+    }
+    let planned = Planned {
+        apps,
+        last_id,
+        digests,
+    };
+    Ok((index, planned))
+}
+
+struct Reader<'a> {
+    engine: &'a Engine,
+    snapshot: &'a Snapshot,
+}
+
+impl Reader<'_> {
+    /// The first app from `from` on.
+    fn next_app(&self, from: SdkAppId) -> Result<Option<(SdkAppId, Tenant)>, StoreError> {
+        let from = Key::App(from).to_bytes();
+        let Some(item) = self.range(Bound::Included(from), Bound::Unbounded).next() else {
+            return Ok(None);
+        };
+        let (key, value) = item.into_inner().map_err(failed)?;
+        let Key::App(sdkappid) = parse_key(&key)? else {
+            return Err(unreadable(&key, NO_APP));
+        };
+        let app = app_record::decode(sdkappid, &value).map_err(|e| unreadable(&key, e))?;
+        let tenant = Tenant {
+            app: Arc::new(app),
+            accounts: 0,
+            counted: 0,
+        };
+        Ok(Some((sdkappid, tenant)))
+    }
+
+    /// The least and the greatest internal id of an app.
+    fn ids(&self, app: SdkAppId) -> Result<Option<(InternalId, InternalId)>, StoreError> {
+        let mut all = self.range(Bound::Excluded(Key::App(app).to_bytes()), Key::end_of(app));
+        let first = all.next();
+        let last = all.next_back();
+        let Some(first) = first.map(id_of).transpose()? else {
+            return Ok(None);
+        };
+        let last = last.map(id_of).transpose()?.unwrap_or(first);
+        Ok(Some((first, last)))
+    }
+
+    /// Takes a range into the index, the digests and the counts.
+    fn accounts(
+        &self,
+        range: &Range,
+        index: &Index,
+        digests: &Digests,
+        counts: &mut Counts,
+    ) -> Result<(), StoreError> {
+        let Range { app, first, last } = *range;
+        let (accounts, counted) = counts.entry(app).or_default();
+        let bounds = [first, last].map(|id| Bound::Included(Key::Account(app, id).to_bytes()));
+        for item in self.range(bounds[0], bounds[1]) {
+            let (key, value) = item.into_inner().map_err(failed)?;
+            let Key::Account(_, internal_id) = parse_key(&key)? else {
+                return Err(unreadable(&key, NO_APP));
+            };
+            let head = record::decode_head(&value).map_err(|e| unreadable(&key, e))?;
+            let place = Place {
+                internal_id,
+                is_deleted: head.texts.is_none(),
+            };
+            index.insert(index.hash(app, &head.user_id), place);
+            if let Some(texts) = head.texts {
+                digests.read_in(internal_id, texts);
+                *accounts += 1;
+                *counted += u64::from(!head.user_id.is_administrator());
+            }
+        }
+        Ok(())
+    }
+
+    fn range(
+        &self,
+        from: Bound<[u8; 12]>,
+        to: Bound<[u8; 12]>,
+    ) -> impl DoubleEndedIterator<Item = Guard> {
+        self.snapshot.range(&self.engine.keyspace, (from, to))
+    }
+}
+
+fn id_of(item: Guard) -> Result<InternalId, StoreError> {
+    let key = item.key().map_err(failed)?;
+    match parse_key(&key)? {
+        Key::Account(_, internal_id) if internal_id.get() - InternalId::FIRST.get() < IDS_LIMIT => {
+            Ok(internal_id)
+        }
+        Key::Account(..) => Err(unreadable(&key, NO_ID)),
+        Key::App(_) => Err(unreadable(&key, NO_APP)),
+    }
+}
+
+fn cut(app: SdkAppId, first: InternalId, last: InternalId) -> impl Iterator<Item = Range> {
+    let id = |number| InternalId::new(number).expect("it is not below the first");
+    (first.get()..=last.get())
+        .step_by(usize::try_from(RANGE).expect("it is small"))
+        .map(move |first| Range {
+            app,
+            first: id(first),
+            last: id(first + (RANGE - 1)),
+        })
+}
+
+fn random() -> Result<[u8; 16], StoreError> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(|error| {
+        StoreError::Failed(format!("the system gives no random numbers: {error}").into())
+    })?;
+    Ok(key)
+}
+
+const NO_APP: RecordError = RecordError::Damaged("its app is missing");
+const NO_ID: RecordError = RecordError::Damaged("its internal id was never given");
