@@ -26,7 +26,6 @@ use muster_accounts::{
 
 use crate::{
     Planned, Tenant, app_record,
-    index::Place,
     layout::Key,
     record,
     records::{self, Gone, Records, failed},
@@ -181,9 +180,11 @@ impl<'a> Group<'a> {
         request: ImportRequest,
         now: UnixSeconds,
     ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
-        let mut stored = Vec::with_capacity(request.entries().len());
-        for entry in request.entries() {
-            stored.push(self.stored(app, entry)?);
+        let entries = request.entries();
+        let ids = self.find(app, entries.iter().map(|entry| &entry.user_id));
+        let mut stored = Vec::with_capacity(entries.len());
+        for (entry, internal_id) in entries.iter().zip(ids) {
+            stored.push(self.stored(app, entry, internal_id)?);
         }
         let Planned { apps, last_id, .. } = &mut *self.planned;
         let tenant = apps.get(&app).ok_or(StoreError::UnknownApp(app))?;
@@ -215,10 +216,11 @@ impl<'a> Group<'a> {
         users: &[UserId],
         now: UnixSeconds,
     ) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
-        let mut known = Vec::with_capacity(users.len());
-        for user_id in users {
-            known.push(self.known(app, user_id)?);
-        }
+        let ids = self.find(app, users.iter());
+        let known = users.iter().zip(ids);
+        let known = known
+            .map(|(user_id, internal_id)| self.known_under(app, user_id, internal_id))
+            .collect::<Result<_, _>>()?;
         let tenant = self
             .planned
             .apps
@@ -299,12 +301,33 @@ impl<'a> Group<'a> {
             .ok_or(StoreError::UnknownApp(app))
     }
 
-    /// What will be known of the user of an entry once the requests taken so far are written.
-    fn stored(&mut self, app: SdkAppId, entry: &ImportEntry) -> Result<Stored, StoreError> {
-        let Some(internal_id) = self.find(app, &entry.user_id) else {
-            return Ok(Stored::Known(Known::Nothing));
-        };
-        if let (Some(nick), Some(face_url)) = (&entry.nick, &entry.face_url)
+    /// What will be known of a user once the requests taken so far are written.
+    fn known(&self, app: SdkAppId, user_id: &UserId) -> Result<Known, StoreError> {
+        let ids = self.find(app, [user_id].into_iter());
+        self.known_under(app, user_id, ids.into_iter().next().flatten())
+    }
+
+    /// The ids under which users stand, or will once the requests taken so far are written.
+    fn find<'u>(
+        &self,
+        app: SdkAppId,
+        users: impl Iterator<Item = &'u UserId>,
+    ) -> Vec<Option<InternalId>> {
+        let hashes: Vec<_> = users
+            .map(|user_id| self.records.hasher.hash(app, user_id))
+            .collect();
+        self.records.ids(&hashes, self.planned.last_id)
+    }
+
+    /// What is known of the user of an entry, who stands under this id.
+    fn stored(
+        &mut self,
+        app: SdkAppId,
+        entry: &ImportEntry,
+        internal_id: Option<InternalId>,
+    ) -> Result<Stored, StoreError> {
+        if let (Some(internal_id), Some(nick), Some(face_url)) =
+            (internal_id, &entry.nick, &entry.face_url)
             && self.planned.digests.are(internal_id, nick, face_url)
         {
             return Ok(Stored::Same);
@@ -313,26 +336,16 @@ impl<'a> Group<'a> {
         Ok(Stored::Known(known))
     }
 
-    /// What will be known of a user once the requests taken so far are written.
-    fn known(&self, app: SdkAppId, user_id: &UserId) -> Result<Known, StoreError> {
-        match self.find(app, user_id) {
-            Some(internal_id) => self.known_under(app, user_id, internal_id),
-            None => Ok(Known::Nothing),
-        }
-    }
-
-    fn find(&self, app: SdkAppId, user_id: &UserId) -> Option<InternalId> {
-        let index = &self.records.index;
-        let place = index.find(index.hash(app, user_id), self.planned.last_id);
-        place.map(|place| place.internal_id)
-    }
-
+    /// What is known of a user, who stands under this id.
     fn known_under(
         &self,
         app: SdkAppId,
         user_id: &UserId,
-        internal_id: InternalId,
+        internal_id: Option<InternalId>,
     ) -> Result<Known, StoreError> {
+        let Some(internal_id) = internal_id else {
+            return Ok(Known::Nothing);
+        };
         match self.pending(internal_id) {
             Some(record) => records::known(app, user_id, internal_id, Some(record)),
             None => self.records.newest(app, user_id, internal_id),
@@ -360,21 +373,21 @@ impl<'a> Group<'a> {
 
     /// Takes the writes of one plan into the batch, and into what later requests see.
     fn stage(&mut self, app: SdkAppId, writes: impl IntoIterator<Item = Write>) {
+        let mut new = Vec::new();
+        let (mut accounts, mut counted) = (0, 0);
+        let one = |user_id: &UserId| i64::from(!user_id.is_administrator());
         for write in writes {
             match write {
                 Write::Create { account, replaces } => {
-                    let hash = self.records.index.hash(app, &account.user_id);
+                    let hash = self.records.hasher.hash(app, &account.user_id);
                     if let Some(replaced) = replaces {
                         self.remove_record(app, replaced);
                         self.gone.replaced.push((hash, replaced));
                     }
                     self.put_account(app, &account);
-                    let place = Place {
-                        internal_id: account.internal_id,
-                        is_deleted: false,
-                    };
-                    self.records.index.insert(hash, place);
-                    self.count(app, &account.user_id, 1);
+                    new.push((hash, account.internal_id));
+                    accounts += 1;
+                    counted += one(&account.user_id);
                 }
                 Write::Update(account) => self.put_account(app, &account),
                 Write::Delete(tombstone) => {
@@ -382,12 +395,15 @@ impl<'a> Group<'a> {
                     record::encode_tombstone(&tombstone, &mut self.pending);
                     self.put_record(app, tombstone.internal_id, start);
                     self.planned.digests.clear(tombstone.internal_id);
-                    let hash = self.records.index.hash(app, &tombstone.user_id);
+                    let hash = self.records.hasher.hash(app, &tombstone.user_id);
                     self.gone.deleted.push((hash, tombstone.internal_id));
-                    self.count(app, &tombstone.user_id, -1);
+                    accounts -= 1;
+                    counted -= one(&tombstone.user_id);
                 }
             }
         }
+        self.records.insert(&new);
+        self.count(app, accounts, counted);
     }
 
     fn put_account(&mut self, app: SdkAppId, account: &Account) {
@@ -428,21 +444,24 @@ impl<'a> Group<'a> {
         );
     }
 
-    fn count(&mut self, app: SdkAppId, user_id: &UserId, change: i64) {
+    /// Counts accounts that came, or with a negative number those that went: all, and those that
+    /// count against the cap.
+    fn count(&mut self, app: SdkAppId, accounts: i64, counted: i64) {
+        if accounts == 0 {
+            return;
+        }
         let tenant = self
             .planned
             .apps
             .get_mut(&app)
             .expect("the plan was made for this app");
-        let add = |count: u64| {
+        let add = |count: u64, change| {
             count
                 .checked_add_signed(change)
                 .expect("only accounts that are counted are deleted")
         };
-        tenant.accounts = add(tenant.accounts);
-        if !user_id.is_administrator() {
-            tenant.counted = add(tenant.counted);
-        }
+        tenant.accounts = add(tenant.accounts, accounts);
+        tenant.counted = add(tenant.counted, counted);
         self.touched_apps.insert(app);
     }
 }

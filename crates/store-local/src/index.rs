@@ -5,14 +5,14 @@
 //! from here, without reading a record. Whoever reads a record finds the user id in it and compares.
 //!
 //! It is never the truth: it is rebuilt from the records when the store is opened. It is split into
-//! shards, each under its own lock. The shards differ in size, by up to a factor of two, so that they
-//! do not all grow at the same time: growth stops nobody for long, and the memory of an account stays
-//! the same whatever their number.
+//! shards, so that growth moves a small part of it at a time. The shards differ in size, by up to a
+//! factor of two, so that they do not all grow at about the same time: growth stops nobody for long,
+//! and the memory of an account stays the same whatever their number.
 //!
 //! A slot is there from the moment its record is planned. Whether a reader may see it is a matter of
 //! [`crate::records::View`].
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 
 use hashbrown::HashTable;
 use muster_accounts::{InternalId, SdkAppId, UserId};
@@ -53,36 +53,23 @@ pub(crate) struct Place {
     pub(crate) is_deleted: bool,
 }
 
-pub(crate) struct Index {
-    shards: Box<[RwLock<HashTable<Slot>>]>,
-    /// The shard of each slice of the hashes.
-    shard_of_slice: Box<[u8]>,
+/// Makes hashes of users.
+pub(crate) struct UserHasher {
     /// Keyed afresh for each process, so nobody can choose user ids that collide.
     hasher: SipHasher13,
-    /// All ones, but for tests that want many users to meet in the same buckets.
-    bucket_mask: u64,
+    /// The shard of each slice of the hashes.
+    shard_of_slice: Box<[u8]>,
 }
 
-impl Index {
-    /// An index with the random key `key`, that has room for about so many accounts.
-    pub(crate) fn new(key: &[u8; 16], accounts: usize, bucket_mask: u64) -> Self {
-        let shard_of_slice = shard_of_slice();
-        let mut slices = [0_usize; SHARDS];
-        for shard in &shard_of_slice {
-            slices[usize::from(*shard)] += 1;
-        }
-        let shards = slices
-            .iter()
-            .map(|slices| RwLock::new(HashTable::with_capacity(accounts / SLICES * slices)));
+impl UserHasher {
+    /// A hasher with the random key `key`.
+    pub(crate) fn new(key: &[u8; 16]) -> Self {
         Self {
-            shards: shards.collect(),
-            shard_of_slice,
             hasher: SipHasher13::new_with_key(key),
-            bucket_mask,
+            shard_of_slice: shard_of_slice(),
         }
     }
 
-    /// The hash of a user, for the other calls.
     pub(crate) fn hash(&self, app: SdkAppId, user_id: &UserId) -> UserHash {
         let mut bytes = [0; 4 + UserId::MAX_BYTES];
         let name = user_id.as_bytes();
@@ -96,16 +83,26 @@ impl Index {
             rest: hash & HASH,
         }
     }
+}
 
+pub(crate) struct Index {
+    shards: Box<[Shard]>,
+    /// All ones, but for tests that want many users to meet in the same buckets.
+    bucket_mask: u64,
+}
+
+#[derive(Default)]
+struct Shard(HashTable<Slot>);
+
+impl Index {
     /// Where the user stands among the ids up to `last`, the last that was given.
     ///
     /// Where several are right, the greatest counts: a user who was deleted and imported again has
     /// two until that is durable.
     pub(crate) fn find(&self, hash: UserHash, last: Option<InternalId>) -> Option<Place> {
-        let shard = self.shard(hash).read();
-        let shard = shard.unwrap_or_else(PoisonError::into_inner);
-        shard
-            .iter_hash(self.bucket(hash.rest))
+        self.shards[shard_of(hash, self.bucket_mask)]
+            .0
+            .iter_hash(bucket(hash.rest, self.bucket_mask))
             .filter(|slot| slot.0 & HASH == hash.rest)
             .map(|slot| slot.place())
             .filter(|place| Some(place.internal_id) <= last)
@@ -113,45 +110,90 @@ impl Index {
     }
 
     /// Notes an account or its tombstone.
-    pub(crate) fn insert(&self, hash: UserHash, place: Place) {
-        let mut shard = self.write(hash);
-        let slot = Slot::new(hash, place);
-        shard.insert_unique(self.bucket(slot.0), slot, |slot| self.bucket(slot.0));
+    pub(crate) fn insert(&mut self, hash: UserHash, place: Place) {
+        let mask = self.bucket_mask;
+        self.shards[shard_of(hash, mask)].insert(Slot::new(hash, place), mask);
     }
 
     /// Notes that the account under an id is deleted.
-    pub(crate) fn set_deleted(&self, hash: UserHash, internal_id: InternalId) {
-        let mut shard = self.write(hash);
+    pub(crate) fn set_deleted(&mut self, hash: UserHash, internal_id: InternalId) {
+        let (shard, bucket) = self.at(hash);
         let is_it = |slot: &Slot| slot.is(hash, internal_id);
-        if let Some(slot) = shard.find_mut(self.bucket(hash.rest), is_it) {
+        if let Some(slot) = shard.0.find_mut(bucket, is_it) {
             slot.0 |= DELETED;
         }
     }
 
     /// Forgets an id whose record is gone.
-    pub(crate) fn remove(&self, hash: UserHash, internal_id: InternalId) {
-        let mut shard = self.write(hash);
+    pub(crate) fn remove(&mut self, hash: UserHash, internal_id: InternalId) {
+        let (shard, bucket) = self.at(hash);
         let is_it = |slot: &Slot| slot.is(hash, internal_id);
-        if let Ok(slot) = shard.find_entry(self.bucket(hash.rest), is_it) {
+        if let Ok(slot) = shard.0.find_entry(bucket, is_it) {
             slot.remove();
         }
     }
 
-    /// The part of the hash by which a shard's table is ordered: the upper half of a slot.
-    fn bucket(&self, bits: u128) -> u64 {
-        let upper = u64::try_from(bits >> 64).expect("half of it is left");
-        upper & self.bucket_mask
+    fn at(&mut self, hash: UserHash) -> (&mut Shard, u64) {
+        let bucket = bucket(hash.rest, self.bucket_mask);
+        let shard = shard_of(hash, self.bucket_mask);
+        (&mut self.shards[shard], bucket)
+    }
+}
+
+impl Shard {
+    fn insert(&mut self, slot: Slot, bucket_mask: u64) {
+        let bucket_of = |slot: &Slot| bucket(slot.0, bucket_mask);
+        self.0.insert_unique(bucket_of(&slot), slot, bucket_of);
+    }
+}
+
+/// An index that several threads fill.
+pub(crate) struct Filling {
+    shards: Box<[Mutex<Shard>]>,
+    bucket_mask: u64,
+}
+
+impl Filling {
+    /// Begins an index that has room for about so many accounts.
+    pub(crate) fn new(hasher: &UserHasher, accounts: usize, bucket_mask: u64) -> Self {
+        let mut slices = [0; SHARDS];
+        for shard in &hasher.shard_of_slice {
+            slices[usize::from(*shard)] += 1;
+        }
+        let shard = |slices| Shard(HashTable::with_capacity(accounts / SLICES * slices));
+        Self {
+            shards: slices.map(|slices| Mutex::new(shard(slices))).into(),
+            bucket_mask,
+        }
     }
 
-    fn shard(&self, hash: UserHash) -> &RwLock<HashTable<Slot>> {
-        let mask = self.bucket_mask.to_le_bytes()[0];
-        &self.shards[usize::from(hash.shard & mask)]
+    /// Notes an account or its tombstone.
+    pub(crate) fn insert(&self, hash: UserHash, place: Place) {
+        let shard = &self.shards[shard_of(hash, self.bucket_mask)];
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.insert(Slot::new(hash, place), self.bucket_mask);
     }
 
-    fn write(&self, hash: UserHash) -> std::sync::RwLockWriteGuard<'_, HashTable<Slot>> {
-        let shard = self.shard(hash).write();
-        shard.unwrap_or_else(PoisonError::into_inner)
+    /// Ends it.
+    pub(crate) fn into_index(self) -> Index {
+        let shards = self.shards.into_iter();
+        Index {
+            shards: shards
+                .map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner))
+                .collect(),
+            bucket_mask: self.bucket_mask,
+        }
     }
+}
+
+/// The part of the hash by which a shard's table is ordered: the upper half of a slot.
+fn bucket(bits: u128, mask: u64) -> u64 {
+    let upper = u64::try_from(bits >> 64).expect("half of it is left");
+    upper & mask
+}
+
+fn shard_of(hash: UserHash, mask: u64) -> usize {
+    usize::from(hash.shard & mask.to_le_bytes()[0])
 }
 
 impl Slot {
@@ -219,8 +261,7 @@ mod tests {
 
     #[test]
     fn a_slot_keeps_what_it_is_given() {
-        let index = Index::new(&[7; 16], 0, u64::MAX);
-        let hash = index.hash(SdkAppId(1), &UserId::ADMINISTRATOR);
+        let hash = UserHasher::new(&[7; 16]).hash(SdkAppId(1), &UserId::ADMINISTRATOR);
         let greatest = IDS_LIMIT - 1;
         for (number, is_deleted) in [(0, false), (0, true), (greatest, false), (greatest, true)] {
             let slot = Slot::new(hash, place(number, is_deleted));
@@ -232,18 +273,21 @@ mod tests {
 
     #[test]
     fn the_greatest_id_that_counts_is_found() {
-        let index = Index::new(&[7; 16], 0, u64::MAX);
-        let hash = index.hash(SdkAppId(1), &UserId::ADMINISTRATOR);
-        assert_eq!(index.find(hash, Some(id(9))), None);
+        let hasher = UserHasher::new(&[7; 16]);
+        let mut index = Filling::new(&hasher, 0, u64::MAX).into_index();
+        let hash = hasher.hash(SdkAppId(1), &UserId::ADMINISTRATOR);
+        let find = |index: &Index, last| index.find(hash, Some(id(last)));
+        assert_eq!(find(&index, 9), None);
         index.insert(hash, place(3, false));
         index.insert(hash, place(5, false));
         index.set_deleted(hash, id(3));
-        assert_eq!(index.find(hash, Some(id(2))), None);
-        assert_eq!(index.find(hash, Some(id(4))), Some(place(3, true)));
-        assert_eq!(index.find(hash, Some(id(5))), Some(place(5, false)));
+        assert_eq!(index.find(hash, None), None);
+        assert_eq!(find(&index, 2), None);
+        assert_eq!(find(&index, 4), Some(place(3, true)));
+        assert_eq!(find(&index, 5), Some(place(5, false)));
         index.remove(hash, id(3));
-        assert_eq!(index.find(hash, Some(id(4))), None);
-        let other_app = index.hash(SdkAppId(2), &UserId::ADMINISTRATOR);
+        assert_eq!(find(&index, 4), None);
+        let other_app = hasher.hash(SdkAppId(2), &UserId::ADMINISTRATOR);
         assert_eq!(index.find(other_app, Some(id(9))), None);
     }
 

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, config::FilterPolicy};
 use thiserror::Error;
 
 use crate::layout::KEYSPACE;
@@ -113,7 +113,9 @@ fn open_fjall(dir: &Path) -> fjall::Result<(Database, Keyspace)> {
         .max_journaling_size(JOURNAL_LIMIT_BYTES)
         .worker_threads(cores.clamp(2, 4))
         .open()?;
-    let keyspace = db.keyspace(KEYSPACE, KeyspaceCreateOptions::default)?;
+    // No filters: whoever looks a key up has it from the index, so it is there.
+    let options = || KeyspaceCreateOptions::default().filter_policy(FilterPolicy::disabled());
+    let keyspace = db.keyspace(KEYSPACE, options)?;
     Ok((db, keyspace))
 }
 

@@ -18,10 +18,10 @@ use muster_accounts::{InternalId, SdkAppId, StoreError};
 use crate::{
     Planned, Tenant, app_record,
     digests::Digests,
-    index::{IDS_LIMIT, Index, Place},
+    index::{Filling, IDS_LIMIT, Index, Place, UserHasher},
     layout::Key,
     open::Engine,
-    record::{self, RecordError},
+    record::{self, Head, RecordError},
     records::{failed, parse_key, unreadable},
 };
 
@@ -44,7 +44,7 @@ pub(crate) fn read_in(
     engine: &Engine,
     snapshot: &Snapshot,
     bucket_mask: u64,
-) -> Result<(Index, Planned), StoreError> {
+) -> Result<(UserHasher, Index, Planned), StoreError> {
     let reader = Reader { engine, snapshot };
     let mut apps = BTreeMap::new();
     let mut ranges = Vec::new();
@@ -62,7 +62,8 @@ pub(crate) fn read_in(
         }
     }
 
-    let index = Index::new(&random()?, engine.keyspace.approximate_len(), bucket_mask);
+    let hasher = UserHasher::new(&random()?);
+    let index = Filling::new(&hasher, engine.keyspace.approximate_len(), bucket_mask);
     let digests = Digests::new(&random()?, last_id).map_err(|error| {
         StoreError::Failed(format!("the index has no room in memory: {error}").into())
     })?;
@@ -70,7 +71,12 @@ pub(crate) fn read_in(
     let read = || {
         let mut counts = Counts::new();
         while let Some(range) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
-            reader.accounts(range, &index, &digests, &mut counts)?;
+            reader.accounts(range, &mut counts, |head, place| {
+                index.insert(hasher.hash(range.app, &head.user_id), place);
+                if let Some(texts) = head.texts {
+                    digests.read_in(place.internal_id, texts);
+                }
+            })?;
         }
         Ok::<_, StoreError>(counts)
     };
@@ -96,7 +102,7 @@ pub(crate) fn read_in(
         last_id,
         digests,
     };
-    Ok((index, planned))
+    Ok((hasher, index.into_index(), planned))
 }
 
 struct Reader<'a> {
@@ -136,13 +142,12 @@ impl Reader<'_> {
         Ok(Some((first, last)))
     }
 
-    /// Takes a range into the index, the digests and the counts.
+    /// Counts the accounts of a range, and hands each record on.
     fn accounts(
         &self,
         range: &Range,
-        index: &Index,
-        digests: &Digests,
         counts: &mut Counts,
+        mut each: impl FnMut(&Head<'_>, Place),
     ) -> Result<(), StoreError> {
         let Range { app, first, last } = *range;
         let (accounts, counted) = counts.entry(app).or_default();
@@ -157,9 +162,8 @@ impl Reader<'_> {
                 internal_id,
                 is_deleted: head.texts.is_none(),
             };
-            index.insert(index.hash(app, &head.user_id), place);
-            if let Some(texts) = head.texts {
-                digests.read_in(internal_id, texts);
+            each(&head, place);
+            if !place.is_deleted {
                 *accounts += 1;
                 *counted += u64::from(!head.user_id.is_administrator());
             }

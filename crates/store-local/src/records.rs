@@ -3,7 +3,7 @@
 use std::{
     mem,
     ops::Bound,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use fjall::{Readable, Snapshot};
@@ -13,7 +13,7 @@ use muster_accounts::{
 
 use crate::{
     Planned,
-    index::{Index, Place, UserHash},
+    index::{Index, Place, UserHash, UserHasher},
     layout::Key,
     open::Engine,
     read_in::read_in,
@@ -23,11 +23,15 @@ use crate::{
 /// The records on disk and the index over them.
 pub(crate) struct Records {
     pub(crate) engine: Engine,
-    pub(crate) index: Index,
-    /// Replaced under its lock together with what a commit deletes from the index. Whoever asks the
-    /// index for a reader holds the lock, shared, until it has asked of all users: so it sees each
-    /// request whole or not at all.
-    view: RwLock<Arc<View>>,
+    pub(crate) hasher: UserHasher,
+    indexed: RwLock<Indexed>,
+}
+
+/// The index, and what of it readers see. Under one lock, which is held for one request at a time: a
+/// reader who holds it until it has asked of all users sees each request whole or not at all.
+struct Indexed {
+    index: Index,
+    view: Arc<View>,
 }
 
 /// What readers see: what the last commit made durable.
@@ -50,42 +54,88 @@ impl Records {
     /// Reads all records once, and rebuilds from them the index and what the writer plans against.
     pub(crate) fn open(engine: Engine, bucket_mask: u64) -> Result<(Self, Planned), StoreError> {
         let snapshot = engine.db.snapshot();
-        let (index, planned) = read_in(&engine, &snapshot, bucket_mask)?;
+        let (hasher, index, planned) = read_in(&engine, &snapshot, bucket_mask)?;
         let view = View {
             snapshot,
             last_id: planned.last_id,
         };
         let records = Self {
             engine,
-            index,
-            view: RwLock::new(Arc::new(view)),
+            hasher,
+            indexed: RwLock::new(Indexed {
+                index,
+                view: Arc::new(view),
+            }),
         };
         Ok((records, planned))
+    }
+
+    /// The ids under which the users with these hashes stand, durable or not: for the writer, which
+    /// knows the last id that was given.
+    pub(crate) fn ids(
+        &self,
+        hashes: &[UserHash],
+        last_id: Option<InternalId>,
+    ) -> Vec<Option<InternalId>> {
+        let index = &self.indexed().index;
+        let id = |hash: &UserHash| index.find(*hash, last_id).map(|place| place.internal_id);
+        hashes.iter().map(id).collect()
+    }
+
+    /// Notes new accounts, which nobody sees until they are published.
+    pub(crate) fn insert(&self, new: &[(UserHash, InternalId)]) {
+        if new.is_empty() {
+            return;
+        }
+        let index = &mut self.indexed_mut().index;
+        for (hash, internal_id) in new {
+            let place = Place {
+                internal_id: *internal_id,
+                is_deleted: false,
+            };
+            index.insert(*hash, place);
+        }
     }
 
     /// Shows readers what is durable by now.
     pub(crate) fn publish(&self, last_id: Option<InternalId>, gone: &Gone) {
         let snapshot = self.engine.db.snapshot();
-        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let view = Arc::new(View { snapshot, last_id });
+        let mut indexed = self.indexed_mut();
         for (hash, internal_id) in &gone.deleted {
-            self.index.set_deleted(*hash, *internal_id);
+            indexed.index.set_deleted(*hash, *internal_id);
         }
         for (hash, internal_id) in &gone.replaced {
-            self.index.remove(*hash, *internal_id);
+            indexed.index.remove(*hash, *internal_id);
         }
-        let view_before = mem::replace(&mut *view, Arc::new(View { snapshot, last_id }));
-        drop(view);
+        let view_before = mem::replace(&mut indexed.view, view);
+        drop(indexed);
         drop(view_before);
+    }
+
+    fn indexed(&self) -> RwLockReadGuard<'_, Indexed> {
+        self.indexed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn indexed_mut(&self) -> RwLockWriteGuard<'_, Indexed> {
+        self.indexed.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which of the users have an account, all at one moment. Waits for no disk.
     pub(crate) fn have_accounts(&self, app: SdkAppId, users: &[UserId]) -> Vec<bool> {
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
-        let has_account = |user_id| {
-            let place = self.index.find(self.index.hash(app, user_id), view.last_id);
+        let hashes = self.hashes(app, users);
+        let Indexed { index, view } = &*self.indexed();
+        let has_account = |hash: &UserHash| {
+            let place = index.find(*hash, view.last_id);
             place.is_some_and(|place| !place.is_deleted)
         };
-        users.iter().map(has_account).collect()
+        hashes.iter().map(has_account).collect()
+    }
+
+    fn hashes(&self, app: SdkAppId, users: &[UserId]) -> Vec<UserHash> {
+        // Beforehand: the lock is held for less time, and lookups alone can wait for memory together.
+        let hash = |user_id| self.hasher.hash(app, user_id);
+        users.iter().map(hash).collect()
     }
 
     /// The accounts of the users, all at one moment.
@@ -114,18 +164,19 @@ impl Records {
 
     /// What is known of each user, all at one moment.
     fn find(&self, app: SdkAppId, users: &[UserId]) -> Result<Vec<Known>, StoreError> {
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
-        let place = |user_id| self.index.find(self.index.hash(app, user_id), view.last_id);
-        let places: Vec<Option<Place>> = users.iter().map(place).collect();
-        let shown = view.clone();
-        drop(view);
+        let hashes = self.hashes(app, users);
+        let indexed = self.indexed();
+        let view = indexed.view.clone();
+        let place = |hash: &UserHash| indexed.index.find(*hash, view.last_id);
+        let places: Vec<Option<Place>> = hashes.iter().map(place).collect();
+        drop(indexed);
 
         let known = |(user_id, place): (&UserId, Option<Place>)| {
             let Some(Place { internal_id, .. }) = place else {
                 return Ok(Known::Nothing);
             };
             let key = Key::Account(app, internal_id).to_bytes();
-            let value = shown.snapshot.get(&self.engine.keyspace, key);
+            let value = view.snapshot.get(&self.engine.keyspace, key);
             known(app, user_id, internal_id, value.map_err(failed)?.as_deref())
         };
         users.iter().zip(places).map(known).collect()
@@ -153,12 +204,10 @@ impl Records {
         let from = after
             .map_or(Key::App(app), |after| Key::Account(app, after))
             .to_bytes();
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
-        let shown = view.clone();
-        drop(view);
+        let view = self.indexed().view.clone();
         let range = (Bound::Excluded(from), Key::end_of(app));
         let mut accounts = Vec::new();
-        for item in shown.snapshot.range(&self.engine.keyspace, range) {
+        for item in view.snapshot.range(&self.engine.keyspace, range) {
             if accounts.len() == limit {
                 break;
             }
