@@ -6,34 +6,50 @@
 use muster_accounts::{InternalId, SdkAppId, rules::Known};
 
 use crate::{
-    app_record,
-    record::{decode, decode_head, encode_account, encode_tombstone},
+    app_record, block,
+    record::{NOTHING, decode, decode_head, encode_account, encode_tombstone},
 };
 
-/// Panics unless these bytes are refused, or read as an account or tombstone that is written and
-/// read again as the same.
+/// Panics unless these bytes are refused, or read as a record that is written and read again as the
+/// same.
 pub fn record(value: &[u8]) {
     let head = decode_head(value);
     let known = match decode(InternalId::FIRST, value) {
         Ok(known) => known,
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
-    let (user_id, texts) = head
-        .map(|head| (head.user_id, head.texts))
-        .expect("what reads as a whole has a head");
+    let head = head
+        .expect("what reads as a whole has a head")
+        .map(|head| (head.user_id, head.texts));
     let mut written = Vec::new();
     match &known {
         Known::Account(account) => {
             let place = encode_account(account, &mut written);
-            assert!(texts == Some(&written[place]) && account.user_id == user_id);
+            assert_eq!(head, Some((account.user_id, Some(&written[place]))));
         }
         Known::Deleted(tombstone) => {
-            assert!(texts.is_none() && tombstone.user_id == user_id);
+            assert_eq!(head, Some((tombstone.user_id, None)));
             encode_tombstone(tombstone, &mut written);
         }
-        Known::Nothing => unreachable!("a record is of somebody"),
+        Known::Nothing => {
+            assert_eq!(head, None);
+            written.extend(NOTHING);
+        }
     }
     assert_eq!(decode(InternalId::FIRST, &written), Ok(known));
+}
+
+/// Panics unless these bytes are refused, or read as a block that is written again as the same bytes.
+pub fn block(value: &[u8]) {
+    match block::places(value) {
+        Ok(places) => {
+            let records: Vec<_> = places.map(|place| &value[place]).collect();
+            let mut written = Vec::new();
+            block::encode(records.iter().copied(), &mut written);
+            assert_eq!(written, value);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
 }
 
 /// Panics unless these bytes are refused, or read as an app that is written and read again as the

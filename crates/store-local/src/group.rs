@@ -25,10 +25,11 @@ use muster_accounts::{
 };
 
 use crate::{
-    Planned, Tenant, app_record,
+    Planned, Tenant, app_record, block,
+    index::Place,
     layout::Key,
     record,
-    records::{self, Gone, Records, failed},
+    records::{self, Moved, Records, failed, unreadable_record},
     writer::Work,
 };
 
@@ -40,15 +41,25 @@ pub(crate) struct Group<'a> {
     /// `first_new` on.
     created: Vec<Range<usize>>,
     first_new: InternalId,
-    /// Older records that this group changes, likewise.
-    changed: HashMap<InternalId, Range<usize>>,
+    /// The blocks into which they go.
+    blocks: Vec<Block>,
+    /// Older records that this group changes, as places of `pending`.
+    changed: HashMap<(SdkAppId, InternalId), Range<usize>>,
     /// The bytes of those records. They are kept rather than the accounts themselves, of which a
     /// large group would hold megabytes, and few of which are ever asked for again.
     pending: Vec<u8>,
-    gone: Gone,
+    moved: Moved,
     touched_apps: BTreeSet<SdkAppId>,
     kicks: u64,
     answers: Vec<Answer>,
+}
+
+/// New records of one app.
+struct Block {
+    app: SdkAppId,
+    /// The first of them in [`Group::created`].
+    first: usize,
+    records: u8,
 }
 
 /// Tells one caller the outcome, once it is durable.
@@ -80,10 +91,11 @@ impl<'a> Group<'a> {
             records,
             created: Vec::new(),
             first_new: following(planned.last_id),
+            blocks: Vec::new(),
             planned,
             changed: HashMap::new(),
             pending: Vec::new(),
-            gone: Gone::default(),
+            moved: Moved::default(),
             touched_apps: BTreeSet::new(),
             kicks: 0,
             answers: Vec::new(),
@@ -92,7 +104,8 @@ impl<'a> Group<'a> {
 
     /// How many records the group will write.
     pub(crate) fn records(&self) -> usize {
-        self.batch.len()
+        // The batch has the apps, as long as it is not committed.
+        self.created.len() + self.changed.len() + self.batch.len()
     }
 
     /// Plans one request and takes its writes in. A request that is refused, or that fails to read
@@ -155,7 +168,8 @@ impl<'a> Group<'a> {
     }
 
     /// Makes the group durable, then visible.
-    pub(crate) fn commit(self) -> Result<Committed<'a>, Uncommitted> {
+    pub(crate) fn commit(mut self) -> Result<Committed<'a>, Uncommitted> {
+        self.write_records();
         let writes = !self.batch.is_empty();
         if let Err(error) = self.batch.commit() {
             return Err(Uncommitted {
@@ -164,7 +178,7 @@ impl<'a> Group<'a> {
             });
         }
         if writes {
-            self.records.publish(self.planned.last_id, &self.gone);
+            self.records.publish(self.planned.last_id, &self.moved);
         }
         Ok(Committed {
             planned: self.planned,
@@ -174,6 +188,35 @@ impl<'a> Group<'a> {
         })
     }
 
+    /// Takes the records into the batch: what is new in blocks, what is changed under its own key.
+    fn write_records(&mut self) {
+        let keyspace = &self.records.engine.keyspace;
+        let mut value = Vec::new();
+        for Block {
+            app,
+            first,
+            records,
+        } in &self.blocks
+        {
+            let places = &self.created[*first..first + usize::from(*records)];
+            let records = places.iter().map(|place| &self.pending[place.clone()]);
+            value.clear();
+            block::encode(records, &mut value);
+            let key = Key::Block(*app, self.new_id(*first)).to_bytes();
+            self.batch.insert(keyspace, key, &value[..]);
+        }
+        for ((app, internal_id), place) in &self.changed {
+            let key = Key::Record(*app, *internal_id).to_bytes();
+            self.batch
+                .insert(keyspace, key, &self.pending[place.clone()]);
+        }
+    }
+
+    /// The id of the `nth` new record.
+    fn new_id(&self, nth: usize) -> InternalId {
+        InternalId::new(self.first_new.get() + nth as u64).expect("it follows one")
+    }
+
     fn import(
         &mut self,
         app: SdkAppId,
@@ -181,10 +224,10 @@ impl<'a> Group<'a> {
         now: UnixSeconds,
     ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
         let entries = request.entries();
-        let ids = self.find(app, entries.iter().map(|entry| &entry.user_id));
+        let places = self.find(app, entries.iter().map(|entry| &entry.user_id));
         let mut stored = Vec::with_capacity(entries.len());
-        for (entry, internal_id) in entries.iter().zip(ids) {
-            stored.push(self.stored(app, entry, internal_id)?);
+        for (entry, place) in entries.iter().zip(places) {
+            stored.push(self.stored(app, entry, place)?);
         }
         let Planned { apps, last_id, .. } = &mut *self.planned;
         let tenant = apps.get(&app).ok_or(StoreError::UnknownApp(app))?;
@@ -216,10 +259,10 @@ impl<'a> Group<'a> {
         users: &[UserId],
         now: UnixSeconds,
     ) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
-        let ids = self.find(app, users.iter());
-        let known = users.iter().zip(ids);
+        let places = self.find(app, users.iter());
+        let known = users.iter().zip(places);
         let known = known
-            .map(|(user_id, internal_id)| self.known_under(app, user_id, internal_id))
+            .map(|(user_id, place)| self.known_at(app, user_id, place))
             .collect::<Result<_, _>>()?;
         let tenant = self
             .planned
@@ -303,62 +346,69 @@ impl<'a> Group<'a> {
 
     /// What will be known of a user once the requests taken so far are written.
     fn known(&self, app: SdkAppId, user_id: &UserId) -> Result<Known, StoreError> {
-        let ids = self.find(app, [user_id].into_iter());
-        self.known_under(app, user_id, ids.into_iter().next().flatten())
+        let places = self.find(app, [user_id].into_iter());
+        self.known_at(app, user_id, places.into_iter().next().flatten())
     }
 
-    /// The ids under which users stand, or will once the requests taken so far are written.
+    /// Where users stand, also those that the requests taken so far bring.
     fn find<'u>(
         &self,
         app: SdkAppId,
         users: impl Iterator<Item = &'u UserId>,
-    ) -> Vec<Option<InternalId>> {
+    ) -> Vec<Option<Place>> {
         let hashes: Vec<_> = users
             .map(|user_id| self.records.hasher.hash(app, user_id))
             .collect();
-        self.records.ids(&hashes, self.planned.last_id)
+        self.records.places(&hashes, self.planned.last_id)
     }
 
-    /// What is known of the user of an entry, who stands under this id.
+    /// What is known of the user of an entry, who stands there.
     fn stored(
         &mut self,
         app: SdkAppId,
         entry: &ImportEntry,
-        internal_id: Option<InternalId>,
+        place: Option<Place>,
     ) -> Result<Stored, StoreError> {
-        if let (Some(internal_id), Some(nick), Some(face_url)) =
-            (internal_id, &entry.nick, &entry.face_url)
-            && self.planned.digests.are(internal_id, nick, face_url)
+        if let (Some(place), Some(nick), Some(face_url)) = (place, &entry.nick, &entry.face_url)
+            && self.planned.digests.are(place.internal_id, nick, face_url)
         {
             return Ok(Stored::Same);
         }
-        let known = self.known_under(app, &entry.user_id, internal_id)?;
+        let known = self.known_at(app, &entry.user_id, place)?;
         Ok(Stored::Known(known))
     }
 
-    /// What is known of a user, who stands under this id.
-    fn known_under(
+    /// What is known of a user, who stands there.
+    fn known_at(
         &self,
         app: SdkAppId,
         user_id: &UserId,
-        internal_id: Option<InternalId>,
+        place: Option<Place>,
     ) -> Result<Known, StoreError> {
-        let Some(internal_id) = internal_id else {
+        let Some(place) = place else {
             return Ok(Known::Nothing);
         };
-        match self.pending(internal_id) {
-            Some(record) => records::known(app, user_id, internal_id, Some(record)),
-            None => self.records.newest(app, user_id, internal_id),
+        let internal_id = place.internal_id;
+        match self.pending(app, internal_id) {
+            Some(record) => records::known_of(user_id, internal_id, record)
+                .map_err(|error| unreadable_record(app, internal_id, error)),
+            None => self.records.newest(app, user_id, place),
         }
     }
 
     /// What this group will have written under an id.
-    fn pending(&self, internal_id: InternalId) -> Option<&[u8]> {
-        let place = match internal_id.get().checked_sub(self.first_new.get()) {
-            Some(nth) => self.created.get(usize::try_from(nth).ok()?),
-            None => self.changed.get(&internal_id),
+    fn pending(&self, app: SdkAppId, internal_id: InternalId) -> Option<&[u8]> {
+        let place = match self.nth_new(internal_id) {
+            Some(nth) => self.created.get(nth),
+            None => self.changed.get(&(app, internal_id)),
         };
         place.map(|place| &self.pending[place.clone()])
+    }
+
+    /// Which of the new records stands under an id; `None` if the id is older than this group.
+    fn nth_new(&self, internal_id: InternalId) -> Option<usize> {
+        let nth = internal_id.get().checked_sub(self.first_new.get())?;
+        Some(usize::try_from(nth).expect("a group is small"))
     }
 
     fn stage_app(&mut self, app: &App) {
@@ -371,7 +421,7 @@ impl<'a> Group<'a> {
         self.touched_apps.insert(app.sdkappid);
     }
 
-    /// Takes the writes of one plan into the batch, and into what later requests see.
+    /// Takes the writes of one plan in, for the commit and for what later requests see.
     fn stage(&mut self, app: SdkAppId, writes: impl IntoIterator<Item = Write>) {
         let mut new = Vec::new();
         let (mut accounts, mut counted) = (0, 0);
@@ -381,22 +431,32 @@ impl<'a> Group<'a> {
                 Write::Create { account, replaces } => {
                     let hash = self.records.hasher.hash(app, &account.user_id);
                     if let Some(replaced) = replaces {
-                        self.remove_record(app, replaced);
-                        self.gone.replaced.push((hash, replaced));
+                        let start = self.pending.len();
+                        self.pending.extend(record::NOTHING);
+                        self.put(app, replaced, start);
+                        self.moved.removed.push((hash, replaced));
                     }
-                    self.put_account(app, &account);
-                    new.push((hash, account.internal_id));
+                    let in_block = self.put_account(app, &account);
+                    let place = Place {
+                        internal_id: account.internal_id,
+                        in_block,
+                        is_deleted: false,
+                    };
+                    new.push((hash, place));
                     accounts += 1;
                     counted += one(&account.user_id);
                 }
-                Write::Update(account) => self.put_account(app, &account),
+                Write::Update(account) => {
+                    let in_block = self.put_account(app, &account);
+                    self.moves(app, &account.user_id, account.internal_id, in_block, false);
+                }
                 Write::Delete(tombstone) => {
+                    let internal_id = tombstone.internal_id;
                     let start = self.pending.len();
                     record::encode_tombstone(&tombstone, &mut self.pending);
-                    self.put_record(app, tombstone.internal_id, start);
-                    self.planned.digests.clear(tombstone.internal_id);
-                    let hash = self.records.hasher.hash(app, &tombstone.user_id);
-                    self.gone.deleted.push((hash, tombstone.internal_id));
+                    let in_block = self.put(app, internal_id, start);
+                    self.planned.digests.clear(internal_id);
+                    self.moves(app, &tombstone.user_id, internal_id, in_block, true);
                     accounts -= 1;
                     counted -= one(&tombstone.user_id);
                 }
@@ -406,42 +466,61 @@ impl<'a> Group<'a> {
         self.count(app, accounts, counted);
     }
 
-    fn put_account(&mut self, app: SdkAppId, account: &Account) {
+    /// Notes that readers will find a record elsewhere, or as a tombstone.
+    fn moves(
+        &mut self,
+        app: SdkAppId,
+        user_id: &UserId,
+        internal_id: InternalId,
+        in_block: Option<u8>,
+        is_deleted: bool,
+    ) {
+        let hash = self.records.hasher.hash(app, user_id);
+        let place = Place {
+            internal_id,
+            in_block,
+            is_deleted,
+        };
+        self.moved.replaced.push((hash, place));
+    }
+
+    fn put_account(&mut self, app: SdkAppId, account: &Account) -> Option<u8> {
         let start = self.pending.len();
         let texts = record::encode_account(account, &mut self.pending);
         self.planned
             .digests
             .set(account.internal_id, &self.pending[texts]);
-        self.put_record(app, account.internal_id, start);
+        self.put(app, account.internal_id, start)
     }
 
-    /// Puts what was encoded from `start` on under an id.
-    fn put_record(&mut self, app: SdkAppId, internal_id: InternalId, start: usize) {
+    /// Puts what was encoded from `start` on under an id, and says which record of a block it is.
+    fn put(&mut self, app: SdkAppId, internal_id: InternalId, start: usize) -> Option<u8> {
         let place = start..self.pending.len();
-        self.batch.insert(
-            &self.records.engine.keyspace,
-            Key::Account(app, internal_id).to_bytes(),
-            &self.pending[place.clone()],
-        );
-        let Some(nth) = internal_id.get().checked_sub(self.first_new.get()) else {
-            self.changed.insert(internal_id, place);
-            return;
+        let Some(nth) = self.nth_new(internal_id) else {
+            self.changed.insert((app, internal_id), place);
+            return None;
         };
-        let nth = usize::try_from(nth).expect("a group is small");
-        if nth == self.created.len() {
-            self.created.push(place);
-        } else {
+        if nth < self.created.len() {
             self.created[nth] = place;
+            let after = self.blocks.partition_point(|block| block.first <= nth);
+            return u8::try_from(nth - self.blocks[after - 1].first).ok();
         }
-    }
-
-    /// Takes a record away that a new one of the same user replaces. Nobody asks for it any more: the
-    /// index finds the greater id.
-    fn remove_record(&mut self, app: SdkAppId, internal_id: InternalId) {
-        self.batch.remove(
-            &self.records.engine.keyspace,
-            Key::Account(app, internal_id).to_bytes(),
-        );
+        debug_assert_eq!(nth, self.created.len(), "ids come in order");
+        self.created.push(place);
+        match self.blocks.last_mut() {
+            Some(block) if block.app == app && block.records < block::LIMIT => {
+                block.records += 1;
+                Some(block.records - 1)
+            }
+            _ => {
+                self.blocks.push(Block {
+                    app,
+                    first: nth,
+                    records: 1,
+                });
+                Some(0)
+            }
+        }
     }
 
     /// Counts accounts that came, or with a negative number those that went: all, and those that

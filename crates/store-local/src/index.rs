@@ -1,7 +1,7 @@
 //! Where a user's record stands: (app, user id) to internal id, in memory.
 //!
-//! The index holds 96 bits of a keyed hash of each user, which is wide enough to be sure: with 10^9
-//! accounts, a stranger is taken for one of them once in 10^19 lookups. So who exists is answered
+//! The index holds 90 bits of a keyed hash of each user, which is wide enough to be sure: with 10^9
+//! accounts, a stranger is taken for one of them once in 10^18 lookups. So who exists is answered
 //! from here, without reading a record. Whoever reads a record finds the user id in it and compares.
 //!
 //! It is never the truth: it is rebuilt from the records when the store is opened. It is split into
@@ -18,6 +18,13 @@ use hashbrown::HashTable;
 use muster_accounts::{InternalId, SdkAppId, UserId};
 use siphasher::sip128::SipHasher13;
 
+use crate::{block, layout::Key};
+
+const _: () = assert!(
+    block::LIMIT < 1 << 6,
+    "a position in a block fits into a slot"
+);
+
 /// As many as a byte can number. At ten million accounts a shard holds 40,000.
 const SHARDS: usize = 256;
 
@@ -31,26 +38,40 @@ pub(crate) const IDS_LIMIT: u64 = 1 << 39;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UserHash {
     shard: u8,
-    /// 88 bits, in place for a [`Slot`].
+    /// 82 bits, in place for a [`Slot`].
     rest: u128,
 }
 
-/// From the top: 88 bits of hash, 1 whether the account is deleted, 39 of internal id, counted from
-/// the first.
+/// From the top: 82 bits of hash, 6 of the position in a block, 1 whether the account is deleted, 39 of
+/// internal id, counted from the first.
 #[derive(Clone, Copy)]
 struct Slot(u128);
 
 const ID_BITS: u32 = 39;
 const DELETED: u128 = 1 << ID_BITS;
-const HASH: u128 = !0 << (ID_BITS + 1);
+const POSITION_SHIFT: u32 = ID_BITS + 1;
+const POSITION: u128 = 0x3f << POSITION_SHIFT;
+const HASH: u128 = !0 << (POSITION_SHIFT + 6);
 
-/// What the index knows of a user.
+/// What the index knows of a user: what is durable, so the writer asks its own records first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) internal_id: InternalId,
-    /// Whether the account is deleted and this is the place of its tombstone. Told only of what is
-    /// visible: the writer, who has deletions under way, asks the record.
+    /// Which record of its block this is, counted from 0; `None` if it has a key of its own.
+    pub(crate) in_block: Option<u8>,
+    /// Whether the account is deleted and this is the place of its tombstone.
     pub(crate) is_deleted: bool,
+}
+
+impl Place {
+    /// The key under which the record stands.
+    pub(crate) fn key(self, app: SdkAppId) -> Key {
+        let Some(nth) = self.in_block else {
+            return Key::Record(app, self.internal_id);
+        };
+        let first = InternalId::new(self.internal_id.get() - u64::from(nth));
+        Key::Block(app, first.expect("a block begins with an id"))
+    }
 }
 
 /// Makes hashes of users.
@@ -115,12 +136,12 @@ impl Index {
         self.shards[shard_of(hash, mask)].insert(Slot::new(hash, place), mask);
     }
 
-    /// Notes that the account under an id is deleted.
-    pub(crate) fn set_deleted(&mut self, hash: UserHash, internal_id: InternalId) {
+    /// Notes that the record under an id has got another place, or is a tombstone now.
+    pub(crate) fn replace(&mut self, hash: UserHash, place: Place) {
         let (shard, bucket) = self.at(hash);
-        let is_it = |slot: &Slot| slot.is(hash, internal_id);
+        let is_it = |slot: &Slot| slot.is(hash, place.internal_id);
         if let Some(slot) = shard.0.find_mut(bucket, is_it) {
-            slot.0 |= DELETED;
+            *slot = Slot::new(hash, place);
         }
     }
 
@@ -198,21 +219,30 @@ fn shard_of(hash: UserHash, mask: u64) -> usize {
 
 impl Slot {
     fn new(hash: UserHash, place: Place) -> Self {
+        let position = place.in_block.map_or(0, |nth| nth + 1);
         let deleted = if place.is_deleted { DELETED } else { 0 };
-        Self(hash.rest | deleted | u128::from(number(place.internal_id)))
+        let number = u128::from(number(place.internal_id));
+        Self(hash.rest | u128::from(position) << POSITION_SHIFT | deleted | number)
+    }
+
+    fn internal_id(self) -> InternalId {
+        let number = u64::try_from(self.0 & (DELETED - 1)).expect("it has 39 bits");
+        let internal_id = InternalId::new(InternalId::FIRST.get() + number);
+        internal_id.expect("it is not below the first")
     }
 
     fn place(self) -> Place {
-        let number = u64::try_from(self.0 & (DELETED - 1)).expect("it has 39 bits");
-        let internal_id = InternalId::new(InternalId::FIRST.get() + number);
+        let position = (self.0 & POSITION) >> POSITION_SHIFT;
+        let position = u8::try_from(position).expect("it has 6 bits");
         Place {
-            internal_id: internal_id.expect("it is not below the first"),
+            internal_id: self.internal_id(),
+            in_block: position.checked_sub(1),
             is_deleted: self.0 & DELETED != 0,
         }
     }
 
     fn is(self, hash: UserHash, internal_id: InternalId) -> bool {
-        self.0 & !DELETED == hash.rest | u128::from(number(internal_id))
+        self.0 & HASH == hash.rest && self.internal_id() == internal_id
     }
 }
 
@@ -252,10 +282,11 @@ mod tests {
         InternalId::new(InternalId::FIRST.get() + number).unwrap()
     }
 
-    fn place(number: u64, is_deleted: bool) -> Place {
+    fn place(number: u64, in_block: Option<u8>) -> Place {
         Place {
             internal_id: id(number),
-            is_deleted,
+            in_block,
+            is_deleted: false,
         }
     }
 
@@ -263,11 +294,19 @@ mod tests {
     fn a_slot_keeps_what_it_is_given() {
         let hash = UserHasher::new(&[7; 16]).hash(SdkAppId(1), &UserId::ADMINISTRATOR);
         let greatest = IDS_LIMIT - 1;
-        for (number, is_deleted) in [(0, false), (0, true), (greatest, false), (greatest, true)] {
-            let slot = Slot::new(hash, place(number, is_deleted));
-            assert_eq!(slot.place(), place(number, is_deleted));
-            assert_eq!(slot.0 & HASH, hash.rest);
-            assert!(slot.is(hash, id(number)));
+        for number in [0, greatest] {
+            for in_block in [None, Some(0), Some(block::LIMIT - 1)] {
+                for is_deleted in [false, true] {
+                    let place = Place {
+                        is_deleted,
+                        ..place(number, in_block)
+                    };
+                    let slot = Slot::new(hash, place);
+                    assert_eq!(slot.place(), place);
+                    assert_eq!(slot.0 & HASH, hash.rest);
+                    assert!(slot.is(hash, id(number)));
+                }
+            }
         }
     }
 
@@ -278,13 +317,17 @@ mod tests {
         let hash = hasher.hash(SdkAppId(1), &UserId::ADMINISTRATOR);
         let find = |index: &Index, last| index.find(hash, Some(id(last)));
         assert_eq!(find(&index, 9), None);
-        index.insert(hash, place(3, false));
-        index.insert(hash, place(5, false));
-        index.set_deleted(hash, id(3));
+        let deleted = Place {
+            is_deleted: true,
+            ..place(3, None)
+        };
+        index.insert(hash, place(3, Some(3)));
+        index.insert(hash, place(5, Some(0)));
+        index.replace(hash, deleted);
         assert_eq!(index.find(hash, None), None);
         assert_eq!(find(&index, 2), None);
-        assert_eq!(find(&index, 4), Some(place(3, true)));
-        assert_eq!(find(&index, 5), Some(place(5, false)));
+        assert_eq!(find(&index, 4), Some(deleted));
+        assert_eq!(find(&index, 5), Some(place(5, Some(0))));
         index.remove(hash, id(3));
         assert_eq!(find(&index, 4), None);
         let other_app = hasher.hash(SdkAppId(2), &UserId::ADMINISTRATOR);

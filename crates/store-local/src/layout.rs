@@ -22,28 +22,37 @@ pub(crate) enum Key {
     /// - key: `u32` SDKAppID, `u64` 0
     /// - value: [`crate::app_record`]
     App(SdkAppId),
-    /// An account, or a deleted account whose user was not imported again.
+    /// The record of one internal id, once it has changed. It counts instead of the one in a block.
     ///
-    /// - key: `u32` SDKAppID, `u64` internal id. Internal ids grow, so within an app writes append
-    ///   and tables hardly overlap.
+    /// - key: `u32` SDKAppID, `u64` internal id
     /// - value: [`crate::record`]
-    Account(SdkAppId, InternalId),
+    Record(SdkAppId, InternalId),
+    /// New records of internal ids that follow each other, from this one on. Internal ids grow, so
+    /// within an app writes append and tables hardly overlap.
+    ///
+    /// - key: `u32` SDKAppID, `u64` internal id, `u8` 1
+    /// - value: [`crate::block`]
+    Block(SdkAppId, InternalId),
 }
 
+const BLOCK: u8 = 1;
+
 impl Key {
-    pub(crate) fn to_bytes(self) -> [u8; 12] {
-        let (app, number) = match self {
-            Self::App(app) => (app, 0),
-            Self::Account(app, internal_id) => (app, internal_id.get()),
+    pub(crate) fn to_bytes(self) -> KeyBytes {
+        let (app, number, length) = match self {
+            Self::App(app) => (app, 0, 12),
+            Self::Record(app, internal_id) => (app, internal_id.get(), 12),
+            Self::Block(app, internal_id) => (app, internal_id.get(), 13),
         };
-        let mut bytes = [0; 12];
+        let mut bytes = [0; 13];
         bytes[..4].copy_from_slice(&app.0.to_be_bytes());
-        bytes[4..].copy_from_slice(&number.to_be_bytes());
-        bytes
+        bytes[4..12].copy_from_slice(&number.to_be_bytes());
+        bytes[12] = BLOCK;
+        KeyBytes { bytes, length }
     }
 
     /// Where the range of an app and its accounts ends.
-    pub(crate) fn end_of(app: SdkAppId) -> Bound<[u8; 12]> {
+    pub(crate) fn end_of(app: SdkAppId) -> Bound<KeyBytes> {
         match app.0.checked_add(1) {
             Some(next) => Bound::Excluded(Self::App(SdkAppId(next)).to_bytes()),
             None => Bound::Unbounded,
@@ -52,12 +61,34 @@ impl Key {
 
     /// Takes a key apart; `None` if it is none of these.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let (app, number) = bytes.split_first_chunk::<4>()?;
+        let (app, rest) = bytes.split_first_chunk::<4>()?;
         let app = SdkAppId(u32::from_be_bytes(*app));
-        match u64::from_be_bytes(number.try_into().ok()?) {
-            0 => Some(Self::App(app)),
-            number => Some(Self::Account(app, InternalId::new(number)?)),
+        let (number, rest) = rest.split_first_chunk::<8>()?;
+        match (u64::from_be_bytes(*number), rest) {
+            (0, []) => Some(Self::App(app)),
+            (number, []) => Some(Self::Record(app, InternalId::new(number)?)),
+            (number, [BLOCK]) => Some(Self::Block(app, InternalId::new(number)?)),
+            _ => None,
         }
+    }
+}
+
+/// The bytes of a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyBytes {
+    bytes: [u8; 13],
+    length: usize,
+}
+
+impl AsRef<[u8]> for KeyBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl From<KeyBytes> for fjall::UserKey {
+    fn from(key: KeyBytes) -> Self {
+        key.as_ref().into()
     }
 }
 
@@ -69,16 +100,26 @@ mod tests {
     #[test]
     fn keys_are_these_bytes_and_read_back() {
         let app = SdkAppId(0x0102_0304);
-        let account = Key::Account(app, InternalId::FIRST);
-        assert_eq!(
-            Key::App(app).to_bytes(),
-            *b"\x01\x02\x03\x04\0\0\0\0\0\0\0\0"
-        );
-        assert_eq!(account.to_bytes(), *b"\x01\x02\x03\x04\x02\0\0\0\0\0\0\x01");
-        for key in [Key::App(app), account] {
-            assert_eq!(Key::parse(&key.to_bytes()), Some(key));
+        let first = InternalId::FIRST;
+        for (key, bytes) in [
+            (Key::App(app), &b"\x01\x02\x03\x04\0\0\0\0\0\0\0\0"[..]),
+            (
+                Key::Record(app, first),
+                b"\x01\x02\x03\x04\x02\0\0\0\0\0\0\x01",
+            ),
+            (
+                Key::Block(app, first),
+                b"\x01\x02\x03\x04\x02\0\0\0\0\0\0\x01\x01",
+            ),
+        ] {
+            assert_eq!(key.to_bytes().as_ref(), bytes);
+            assert_eq!(Key::parse(bytes), Some(key));
         }
         assert_eq!(Key::parse(b"\x01\x02\x03\x04\0\0\0\0\0\0\0\x07"), None);
+        assert_eq!(
+            Key::parse(b"\x01\x02\x03\x04\x02\0\0\0\0\0\0\x01\x02"),
+            None
+        );
         assert_eq!(Key::parse(b"short"), None);
     }
 }

@@ -1,11 +1,12 @@
 //! The embedded store: accounts on one machine's disk, in fjall, with an index in memory.
 //!
-//! - `layout`, `record`, `app_record`: what lies on disk.
+//! - `layout`, `block`, `record`, `app_record`: what lies on disk.
 //! - `index`: where a user's record stands, and whether it is an account; memory only.
 //! - `digests`: what tells that an import changes nothing; memory only.
 //! - `open`: the data directory, made whole or not at all, and locked.
 //! - `read_in`: what is in memory, rebuilt from all records when the store is opened.
 //! - `records`: reading records and asking the index, and what of both is visible.
+//! - `scan`: the records of an app in the order of their ids.
 //! - `writer`: the one thread that changes anything, with group commit.
 //! - `group`: the requests of one commit: planned in order, written and synced as one.
 //! - `fuzzing`: the records as bytes, for `fuzz/`; no part of the API.
@@ -18,12 +19,13 @@
 //!    snapshot of the records and the last internal id in it, both taken after the sync. A read sees
 //!    each request whole or not at all.
 //! 3. A request is atomic: its records are in one fjall batch, which recovery takes whole or not.
-//! 4. An internal id is given once: the next one follows the greatest that is stored, and a record
-//!    goes only in the batch that brings a greater one.
+//! 4. An internal id is given once: the next one follows the greatest that is stored, and an id that was
+//!    given always has a record.
 //! 5. After a failed write or sync nothing is acknowledged any more; the store says so and waits to
 //!    be opened again, because what reached the disk is not known.
 
 mod app_record;
+mod block;
 mod digests;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -34,6 +36,7 @@ mod open;
 mod read_in;
 mod record;
 mod records;
+mod scan;
 mod writer;
 
 use std::{

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, config::FilterPolicy};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, config::FilterPolicy};
 use thiserror::Error;
 
 use crate::layout::KEYSPACE;
@@ -112,6 +112,7 @@ fn open_fjall(dir: &Path) -> fjall::Result<(Database, Keyspace)> {
     let db = Database::builder(dir)
         .max_journaling_size(JOURNAL_LIMIT_BYTES)
         .worker_threads(cores.clamp(2, 4))
+        .journal_compression(CompressionType::None)
         .open()?;
     // No filters: whoever looks a key up has it from the index, so it is there.
     let options = || KeyspaceCreateOptions::default().filter_policy(FilterPolicy::disabled());

@@ -19,10 +19,11 @@ use crate::{
     Planned, Tenant, app_record,
     digests::Digests,
     index::{Filling, IDS_LIMIT, Index, Place, UserHasher},
-    layout::Key,
+    layout::{Key, KeyBytes},
     open::Engine,
     record::{self, Head, RecordError},
-    records::{failed, parse_key, unreadable},
+    records::{FOREIGN_KEY, failed, parse_key, unreadable, unreadable_record},
+    scan::{Scanned, scan},
 };
 
 /// How many internal ids a thread takes at a time.
@@ -71,10 +72,15 @@ pub(crate) fn read_in(
     let read = || {
         let mut counts = Counts::new();
         while let Some(range) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
-            reader.accounts(range, &mut counts, |head, place| {
+            reader.accounts(range, &mut counts, |scanned, head| {
+                let place = Place {
+                    internal_id: scanned.internal_id,
+                    in_block: scanned.in_block,
+                    is_deleted: head.texts.is_none(),
+                };
                 index.insert(hasher.hash(range.app, &head.user_id), place);
                 if let Some(texts) = head.texts {
-                    digests.read_in(place.internal_id, texts);
+                    digests.read_in(scanned.internal_id, texts);
                 }
             })?;
         }
@@ -132,13 +138,22 @@ impl Reader<'_> {
 
     /// The least and the greatest internal id of an app.
     fn ids(&self, app: SdkAppId) -> Result<Option<(InternalId, InternalId)>, StoreError> {
-        let mut all = self.range(Bound::Excluded(Key::App(app).to_bytes()), Key::end_of(app));
-        let first = all.next();
-        let last = all.next_back();
+        let from = Bound::Excluded(Key::App(app).to_bytes());
+        let mut keys = self.range(from, Key::end_of(app));
+        let (first, last) = (keys.next(), keys.next_back());
         let Some(first) = first.map(id_of).transpose()? else {
             return Ok(None);
         };
-        let last = last.map(id_of).transpose()?.unwrap_or(first);
+        let last_key = last.map(id_of).transpose()?.unwrap_or(first);
+        // A block may go on beyond the last key.
+        let greatest = InternalId::new(u64::MAX).expect("it is not below the first");
+        let mut last = last_key;
+        for scanned in scan(self.engine, self.snapshot, app, last_key, greatest) {
+            last = scanned?.internal_id;
+        }
+        if last.get() - InternalId::FIRST.get() >= IDS_LIMIT {
+            return Err(unreadable_record(app, last, NO_ID));
+        }
         Ok(Some((first, last)))
     }
 
@@ -147,34 +162,30 @@ impl Reader<'_> {
         &self,
         range: &Range,
         counts: &mut Counts,
-        mut each: impl FnMut(&Head<'_>, Place),
+        mut each: impl FnMut(&Scanned, Head<'_>),
     ) -> Result<(), StoreError> {
         let Range { app, first, last } = *range;
         let (accounts, counted) = counts.entry(app).or_default();
-        let bounds = [first, last].map(|id| Bound::Included(Key::Account(app, id).to_bytes()));
-        for item in self.range(bounds[0], bounds[1]) {
-            let (key, value) = item.into_inner().map_err(failed)?;
-            let Key::Account(_, internal_id) = parse_key(&key)? else {
-                return Err(unreadable(&key, NO_APP));
+        for scanned in scan(self.engine, self.snapshot, app, first, last) {
+            let scanned = scanned?;
+            let head = record::decode_head(scanned.record())
+                .map_err(|e| unreadable_record(app, scanned.internal_id, e))?;
+            let Some(head) = head else {
+                continue;
             };
-            let head = record::decode_head(&value).map_err(|e| unreadable(&key, e))?;
-            let place = Place {
-                internal_id,
-                is_deleted: head.texts.is_none(),
-            };
-            each(&head, place);
-            if !place.is_deleted {
+            if head.texts.is_some() {
                 *accounts += 1;
                 *counted += u64::from(!head.user_id.is_administrator());
             }
+            each(&scanned, head);
         }
         Ok(())
     }
 
     fn range(
         &self,
-        from: Bound<[u8; 12]>,
-        to: Bound<[u8; 12]>,
+        from: Bound<KeyBytes>,
+        to: Bound<KeyBytes>,
     ) -> impl DoubleEndedIterator<Item = Guard> {
         self.snapshot.range(&self.engine.keyspace, (from, to))
     }
@@ -183,11 +194,8 @@ impl Reader<'_> {
 fn id_of(item: Guard) -> Result<InternalId, StoreError> {
     let key = item.key().map_err(failed)?;
     match parse_key(&key)? {
-        Key::Account(_, internal_id) if internal_id.get() - InternalId::FIRST.get() < IDS_LIMIT => {
-            Ok(internal_id)
-        }
-        Key::Account(..) => Err(unreadable(&key, NO_ID)),
-        Key::App(_) => Err(unreadable(&key, NO_APP)),
+        Key::Record(_, internal_id) | Key::Block(_, internal_id) => Ok(internal_id),
+        Key::App(_) => Err(unreadable(&key, FOREIGN_KEY)),
     }
 }
 

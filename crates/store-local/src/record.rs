@@ -1,9 +1,11 @@
-//! The value of an account's record, and of a tombstone.
+//! The record of an internal id: an account, or what is left of it.
 //!
 //! ```text
-//! u8 version (1) · u8 kind · u8 length of user id · user id
+//! u8 version (1) · u8 kind
+//! kinds 0 and 1:     u8 length of user id · user id, and then
 //! kind 0, account:   u64 imported at · u64 changed at · text nick · text face url · field*
 //! kind 1, tombstone: u64 deleted at · u64 kick mark, if there is one
+//! kind 2, nothing:   the user was imported again and has another record
 //! text:  u16 length in bytes · UTF-8
 //! field: u8 tag · value; the tags and what follows them are in `FIELD_*` below
 //! ```
@@ -26,6 +28,7 @@ use thiserror::Error;
 const VERSION: u8 = 1;
 const KIND_ACCOUNT: u8 = 0;
 const KIND_TOMBSTONE: u8 = 1;
+const KIND_NOTHING: u8 = 2;
 
 // One byte of value each.
 const FIELD_GENDER: u8 = 1;
@@ -80,6 +83,9 @@ pub(crate) fn encode_tombstone(tombstone: &Tombstone, out: &mut Vec<u8>) {
         out.extend_from_slice(&kicked_at.0.to_le_bytes());
     }
 }
+
+/// The record that replaces a tombstone whose user was imported again.
+pub(crate) const NOTHING: [u8; 2] = [VERSION, KIND_NOTHING];
 
 fn encode_head(kind: u8, user_id: &UserId, out: &mut Vec<u8>) {
     let bytes = user_id.as_bytes();
@@ -180,9 +186,13 @@ pub(crate) struct Head<'a> {
     pub(crate) texts: Option<&'a [u8]>,
 }
 
-/// Reads the beginning of a record and stops there.
-pub(crate) fn decode_head(value: &[u8]) -> Result<Head<'_>, RecordError> {
-    let (user_id, kind, mut rest) = head(value)?;
+/// Reads the beginning of a record and stops there; `None` if it is nobody's any more.
+pub(crate) fn decode_head(value: &[u8]) -> Result<Option<Head<'_>>, RecordError> {
+    let (kind, mut rest) = kind(value)?;
+    if kind == KIND_NOTHING {
+        return Ok(None);
+    }
+    let user_id = rest.user_id()?;
     let texts = if kind == KIND_ACCOUNT {
         rest.bytes(2 * size_of::<u64>())?;
         let texts = rest.0;
@@ -192,12 +202,16 @@ pub(crate) fn decode_head(value: &[u8]) -> Result<Head<'_>, RecordError> {
     } else {
         None
     };
-    Ok(Head { user_id, texts })
+    Ok(Some(Head { user_id, texts }))
 }
 
 /// Reads the record that stands under `internal_id`.
 pub(crate) fn decode(internal_id: InternalId, value: &[u8]) -> Result<Known, RecordError> {
-    let (user_id, kind, mut rest) = head(value)?;
+    let (kind, mut rest) = kind(value)?;
+    if kind == KIND_NOTHING {
+        return Ok(Known::Nothing);
+    }
+    let user_id = rest.user_id()?;
     if kind == KIND_TOMBSTONE {
         let deleted_at = rest.seconds()?;
         let kicked_at = if rest.0.is_empty() {
@@ -240,22 +254,19 @@ pub(crate) fn decode(internal_id: InternalId, value: &[u8]) -> Result<Known, Rec
     }))
 }
 
-fn head(value: &[u8]) -> Result<(UserId, u8, Reader<'_>), RecordError> {
+fn kind(value: &[u8]) -> Result<(u8, Reader<'_>), RecordError> {
     let mut reader = Reader(value);
     let version = reader.byte()?;
     if version != VERSION {
         return Err(RecordError::Version(version));
     }
     let kind = reader.byte()?;
-    if kind != KIND_ACCOUNT && kind != KIND_TOMBSTONE {
-        return Err(RecordError::Damaged("unknown kind"));
+    match kind {
+        KIND_ACCOUNT | KIND_TOMBSTONE => {}
+        KIND_NOTHING => reader.end()?,
+        _ => return Err(RecordError::Damaged("unknown kind")),
     }
-    let length = usize::from(reader.byte()?);
-    let name = str::from_utf8(reader.bytes(length)?)
-        .ok()
-        .and_then(|name| UserId::parse(name).ok())
-        .ok_or(RecordError::Damaged("the user id is none"))?;
-    Ok((name, kind, reader))
+    Ok((kind, reader))
 }
 
 /// What is left to read of a value.
@@ -274,6 +285,14 @@ impl<'a> Reader<'a> {
         Ok(bytes
             .try_into()
             .expect("bytes() gives what it was asked for"))
+    }
+
+    fn user_id(&mut self) -> Result<UserId, RecordError> {
+        let length = usize::from(self.byte()?);
+        str::from_utf8(self.bytes(length)?)
+            .ok()
+            .and_then(|name| UserId::parse(name).ok())
+            .ok_or(RecordError::Damaged("the user id is none"))
     }
 
     fn byte(&mut self) -> Result<u8, RecordError> {
@@ -400,7 +419,7 @@ mod tests {
         );
         let mut texts = Vec::new();
         encode_texts(&account.profile.nick, &account.profile.face_url, &mut texts);
-        let head = decode_head(&value).unwrap();
+        let head = decode_head(&value).unwrap().unwrap();
         assert_eq!(
             (head.user_id, head.texts),
             (account.user_id, Some(&texts[..]))
@@ -419,6 +438,8 @@ mod tests {
             decode(InternalId::FIRST, &buried),
             Ok(Known::Deleted(tombstone))
         );
+        assert_eq!(decode(InternalId::FIRST, &NOTHING), Ok(Known::Nothing));
+        assert!(decode_head(&NOTHING).unwrap().is_none());
     }
 
     /// The bytes of version 1, so that no change of the code moves them unseen.

@@ -2,7 +2,6 @@
 
 use std::{
     mem,
-    ops::Bound,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -12,12 +11,13 @@ use muster_accounts::{
 };
 
 use crate::{
-    Planned,
+    Planned, block,
     index::{Index, Place, UserHash, UserHasher},
     layout::Key,
     open::Engine,
     read_in::read_in,
     record::{self, RecordError},
+    scan::scan,
 };
 
 /// The records on disk and the index over them.
@@ -41,13 +41,13 @@ struct View {
     last_id: Option<InternalId>,
 }
 
-/// What a commit takes from the index, besides what it adds.
+/// What a commit changes in the index, besides what it adds.
 #[derive(Default)]
-pub(crate) struct Gone {
-    /// Accounts that have become tombstones.
-    pub(crate) deleted: Vec<(UserHash, InternalId)>,
-    /// Tombstones whose users were imported again.
-    pub(crate) replaced: Vec<(UserHash, InternalId)>,
+pub(crate) struct Moved {
+    /// Records that have got another place, or become tombstones.
+    pub(crate) replaced: Vec<(UserHash, Place)>,
+    /// Ids of deleted users who were imported again.
+    pub(crate) removed: Vec<(UserHash, InternalId)>,
 }
 
 impl Records {
@@ -70,42 +70,38 @@ impl Records {
         Ok((records, planned))
     }
 
-    /// The ids under which the users with these hashes stand, durable or not: for the writer, which
-    /// knows the last id that was given.
-    pub(crate) fn ids(
+    /// Where the users with these hashes stand, durable or not: for the writer, which knows the last id
+    /// that was given.
+    pub(crate) fn places(
         &self,
         hashes: &[UserHash],
         last_id: Option<InternalId>,
-    ) -> Vec<Option<InternalId>> {
+    ) -> Vec<Option<Place>> {
         let index = &self.indexed().index;
-        let id = |hash: &UserHash| index.find(*hash, last_id).map(|place| place.internal_id);
-        hashes.iter().map(id).collect()
+        let place = |hash: &UserHash| index.find(*hash, last_id);
+        hashes.iter().map(place).collect()
     }
 
     /// Notes new accounts, which nobody sees until they are published.
-    pub(crate) fn insert(&self, new: &[(UserHash, InternalId)]) {
+    pub(crate) fn insert(&self, new: &[(UserHash, Place)]) {
         if new.is_empty() {
             return;
         }
         let index = &mut self.indexed_mut().index;
-        for (hash, internal_id) in new {
-            let place = Place {
-                internal_id: *internal_id,
-                is_deleted: false,
-            };
-            index.insert(*hash, place);
+        for (hash, place) in new {
+            index.insert(*hash, *place);
         }
     }
 
     /// Shows readers what is durable by now.
-    pub(crate) fn publish(&self, last_id: Option<InternalId>, gone: &Gone) {
+    pub(crate) fn publish(&self, last_id: Option<InternalId>, moved: &Moved) {
         let snapshot = self.engine.db.snapshot();
         let view = Arc::new(View { snapshot, last_id });
         let mut indexed = self.indexed_mut();
-        for (hash, internal_id) in &gone.deleted {
-            indexed.index.set_deleted(*hash, *internal_id);
+        for (hash, place) in &moved.replaced {
+            indexed.index.replace(*hash, *place);
         }
-        for (hash, internal_id) in &gone.replaced {
+        for (hash, internal_id) in &moved.removed {
             indexed.index.remove(*hash, *internal_id);
         }
         let view_before = mem::replace(&mut indexed.view, view);
@@ -172,26 +168,25 @@ impl Records {
         drop(indexed);
 
         let known = |(user_id, place): (&UserId, Option<Place>)| {
-            let Some(Place { internal_id, .. }) = place else {
+            let Some(place) = place else {
                 return Ok(Known::Nothing);
             };
-            let key = Key::Account(app, internal_id).to_bytes();
+            let key = place.key(app).to_bytes();
             let value = view.snapshot.get(&self.engine.keyspace, key);
-            known(app, user_id, internal_id, value.map_err(failed)?.as_deref())
+            known(app, user_id, place, value.map_err(failed)?.as_deref())
         };
         users.iter().zip(places).map(known).collect()
     }
 
-    /// What the newest record under an internal id says of a user, for the writer.
+    /// What the newest record at a place says of a user, for the writer.
     pub(crate) fn newest(
         &self,
         app: SdkAppId,
         user_id: &UserId,
-        internal_id: InternalId,
+        place: Place,
     ) -> Result<Known, StoreError> {
-        let key = Key::Account(app, internal_id).to_bytes();
-        let value = self.engine.keyspace.get(key).map_err(failed)?;
-        known(app, user_id, internal_id, value.as_deref())
+        let value = self.engine.keyspace.get(place.key(app).to_bytes());
+        known(app, user_id, place, value.map_err(failed)?.as_deref())
     }
 
     /// Up to `limit` accounts after `after`, by internal id.
@@ -201,21 +196,20 @@ impl Records {
         after: Option<InternalId>,
         limit: usize,
     ) -> Result<Vec<Account>, StoreError> {
-        let from = after
-            .map_or(Key::App(app), |after| Key::Account(app, after))
-            .to_bytes();
         let view = self.indexed().view.clone();
-        let range = (Bound::Excluded(from), Key::end_of(app));
+        let first = after.map_or(InternalId::FIRST, InternalId::next);
+        let Some(last) = view.last_id else {
+            return Ok(Vec::new());
+        };
         let mut accounts = Vec::new();
-        for item in view.snapshot.range(&self.engine.keyspace, range) {
+        for scanned in scan(&self.engine, &view.snapshot, app, first, last) {
             if accounts.len() == limit {
                 break;
             }
-            let (key, value) = item.into_inner().map_err(failed)?;
-            let Key::Account(_, internal_id) = parse_key(&key)? else {
-                return Err(unreadable(&key, FOREIGN_KEY));
-            };
-            let known = record::decode(internal_id, &value).map_err(|e| unreadable(&key, e))?;
+            let scanned = scanned?;
+            let internal_id = scanned.internal_id;
+            let known = record::decode(internal_id, scanned.record())
+                .map_err(|e| unreadable_record(app, internal_id, e))?;
             if let Known::Account(account) = known {
                 accounts.push(account);
             }
@@ -224,16 +218,29 @@ impl Records {
     }
 }
 
-/// What the record to which the index points says of a user.
-pub(crate) fn known(
+/// What the value at a place says of a user.
+fn known(
     app: SdkAppId,
     user_id: &UserId,
-    internal_id: InternalId,
+    place: Place,
     value: Option<&[u8]>,
 ) -> Result<Known, StoreError> {
-    let unreadable = |error| unreadable(&Key::Account(app, internal_id).to_bytes(), error);
+    let unreadable = |error| unreadable(place.key(app).to_bytes().as_ref(), error);
     let value = value.ok_or_else(|| unreadable(MISSING))?;
-    let known = record::decode(internal_id, value).map_err(unreadable)?;
+    let record = match place.in_block {
+        Some(nth) => &value[block::place(value, nth).map_err(unreadable)?],
+        None => value,
+    };
+    known_of(user_id, place.internal_id, record).map_err(unreadable)
+}
+
+/// What a record says of a user, whose it must be.
+pub(crate) fn known_of(
+    user_id: &UserId,
+    internal_id: InternalId,
+    record: &[u8],
+) -> Result<Known, RecordError> {
+    let known = record::decode(internal_id, record)?;
     let is_theirs = match &known {
         Known::Nothing => false,
         Known::Account(account) => account.user_id == *user_id,
@@ -242,7 +249,7 @@ pub(crate) fn known(
     if is_theirs {
         Ok(known)
     } else {
-        Err(unreadable(ANOTHER_USER))
+        Err(ANOTHER_USER)
     }
 }
 
@@ -250,7 +257,8 @@ pub(crate) fn parse_key(key: &[u8]) -> Result<Key, StoreError> {
     Key::parse(key).ok_or_else(|| unreadable(key, FOREIGN_KEY))
 }
 
-const FOREIGN_KEY: RecordError = RecordError::Damaged("its key is none of this keyspace");
+pub(crate) const FOREIGN_KEY: RecordError =
+    RecordError::Damaged("its key is none of this keyspace");
 const MISSING: RecordError = RecordError::Damaged("it was there and is gone");
 const ANOTHER_USER: RecordError = RecordError::Damaged("it is of another user");
 
@@ -261,4 +269,14 @@ pub(crate) fn failed(error: fjall::Error) -> StoreError {
 
 pub(crate) fn unreadable(key: &[u8], error: RecordError) -> StoreError {
     StoreError::Failed(format!("the record under key {key:02x?} cannot be read: {error}").into())
+}
+
+pub(crate) fn unreadable_record(
+    app: SdkAppId,
+    internal_id: InternalId,
+    error: RecordError,
+) -> StoreError {
+    let message =
+        format!("the record of internal id {internal_id} of app {app} cannot be read: {error}");
+    StoreError::Failed(message.into())
 }
