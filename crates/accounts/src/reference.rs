@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -278,6 +279,16 @@ impl AccountStore for ReferenceStore {
 
     async fn stopped(&self) -> StoreError {
         std::future::pending().await
+    }
+
+    /// For looking at.
+    fn back_up(&self, out: &mut dyn io::Write) -> Result<(), StoreError> {
+        let state = self.state();
+        for tenant in state.apps.values() {
+            let written = writeln!(out, "{:?} {:?}", tenant.app, tenant.accounts);
+            written.map_err(|error| StoreError::Failed(error.to_string().into()))?;
+        }
+        Ok(())
     }
 
     fn stats(&self) -> StoreStats {

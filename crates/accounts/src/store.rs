@@ -13,7 +13,7 @@
 //! An `Err` of [`StoreError`] says that the outcome is unknown: the writes may be there or not, but
 //! never in part. Repeating an import or a profile change is safe.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -125,6 +125,15 @@ pub trait AccountStore: Send + Sync + 'static {
     /// Ends when the store can take no more writes until it is opened again, with the reason; a
     /// store that recovers by itself never ends this.
     async fn stopped(&self) -> StoreError;
+
+    /// Writes all that the store holds at this moment, in a form that its own kind of store reads.
+    /// Meanwhile everything else goes on. Blocks, and takes as long as `out` takes.
+    ///
+    /// # Errors
+    ///
+    /// If the store or `out` fails, or if this kind of store is backed up by other means; the text
+    /// says which.
+    fn back_up(&self, out: &mut dyn io::Write) -> Result<(), StoreError>;
 
     /// Figures for monitoring, cheap to read.
     fn stats(&self) -> StoreStats;

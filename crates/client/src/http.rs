@@ -4,7 +4,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use reqwest::{RequestBuilder, StatusCode, Url, redirect::Policy};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect::Policy};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 /// Longest answer that is read, in bytes. The longest that muster gives is a page of 10,000
@@ -68,17 +68,34 @@ impl Http {
         &self,
         request: RequestBuilder,
     ) -> Result<(StatusCode, Bytes), TransportError> {
-        let mut response = request.send().await.map_err(|error| self.failed(error))?;
-        let status = response.status();
+        let response = self.begin(request).await?;
+        Ok((response.status(), self.read(response).await?))
+    }
+
+    /// Sends the request and reads the head of the answer, whatever its status.
+    pub(crate) async fn begin(&self, request: RequestBuilder) -> Result<Response, TransportError> {
+        request.send().await.map_err(|error| self.failed(error))
+    }
+
+    /// The rest of an answer.
+    pub(crate) async fn read(&self, mut response: Response) -> Result<Bytes, TransportError> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(error))? {
+        while let Some(chunk) = self.chunk(&mut response).await? {
             if body.len() + chunk.len() > ANSWER_LIMIT_BYTES {
                 let host = self.host().to_owned();
                 return Err(TransportError::AnswerTooLong { host });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((status, body.into()))
+        Ok(body.into())
+    }
+
+    /// The next bytes of an answer, `None` at its end.
+    pub(crate) async fn chunk(
+        &self,
+        response: &mut Response,
+    ) -> Result<Option<Bytes>, TransportError> {
+        response.chunk().await.map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: reqwest::Error) -> TransportError {

@@ -6,6 +6,7 @@
 //! - [`dev`], [`serve`]: the server; what they share is in [`run`].
 //! - [`tls_files`], [`dev_tls`]: where the server's certificate comes from.
 //! - [`config_print`]: the settings that count ([`config`], [`settings_args`]).
+//! - [`backup`]: a copy of a running server's store.
 //! - [`app`]: apps, through the operator API of a running server.
 //! - [`mod@bench`]: load for a server, and what came of it.
 //! - [`usersig`]: signing and explaining tokens, offline.
@@ -20,6 +21,7 @@
 )]
 
 mod app;
+mod backup;
 mod bench;
 mod completions;
 mod config;
@@ -29,6 +31,7 @@ mod dev;
 mod dev_tls;
 mod log;
 mod open_files;
+mod operator_connection;
 mod out;
 mod run;
 mod sample;
@@ -60,6 +63,7 @@ Examples:
   muster dev                       try it: an app, its key and a signed curl line, at once
   muster serve --config muster.toml
   muster app create --sdkappid 1400000001
+  muster backup /backups/monday
   muster usersig inspect TOKEN     why is this UserSig refused?
   muster bench import --help       how fast is this server?
 
@@ -77,6 +81,7 @@ enum Command {
     #[command(subcommand, arg_required_else_help = true, after_help = config_print::EXAMPLES)]
     Config(ConfigCommand),
     App(app::App),
+    Backup(backup::Backup),
     /// Sign and explain UserSigs, offline.
     #[command(subcommand, arg_required_else_help = true, after_help = usersig::EXAMPLES)]
     Usersig(usersig::Usersig),
@@ -97,6 +102,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Config(ConfigCommand::Print(print)) => print.run(),
         Command::App(app) => app.run(),
+        Command::Backup(backup) => backup.run(),
         Command::Usersig(usersig) => usersig.run(),
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(),

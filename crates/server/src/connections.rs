@@ -5,13 +5,14 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use hyper::{
     Request, Response,
-    body::{Body, Incoming},
+    body::{Body, Frame, Incoming, SizeHint},
     server::conn::http1,
     service::service_fn,
 };
@@ -30,7 +31,7 @@ use crate::{
     Limits,
     metrics::{ListenerName, Metrics},
     stopping::Stopping,
-    stream::{Exchange, TimedStream},
+    stream::{Answering, Exchange, TimedStream},
     tls::Handshakes,
     transport::Transport,
 };
@@ -83,6 +84,7 @@ pub(crate) struct CutOff;
 pub(crate) trait Answer: Clone + Send + Sync + 'static {
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + Send
+        + Unpin
         + 'static;
 
     fn answer(
@@ -178,6 +180,32 @@ impl<A: Answer> Connections<A> {
     }
 }
 
+/// The body of an answer, which is being given until this is gone.
+struct Sending<B> {
+    body: B,
+    _answering: Answering,
+}
+
+impl<B: Body + Unpin> Body for Sending<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Is counted as an open connection as long as it lives.
 struct Counted(Gauge);
 
@@ -221,9 +249,11 @@ impl<A: Answer> Connection<A> {
             let answering = caller.exchange.begin();
             let answer = self.answer.answer(request, &caller);
             async move {
-                let answered = answer.await;
-                drop(answering);
-                answered
+                let answered = answer.await?;
+                Ok::<_, CutOff>(answered.map(|body| Sending {
+                    body,
+                    _answering: answering,
+                }))
             }
         });
         let connection = http1::Builder::new()

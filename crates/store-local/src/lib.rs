@@ -3,6 +3,7 @@
 //! - `layout`, `block`, `record`, `app_record`: what lies on disk.
 //! - `index`: where a user's record stands, and whether it is an account; memory only.
 //! - `digests`: what tells that an import changes nothing; memory only.
+//! - `backup`: all of it as a stream, and a data directory made of that.
 //! - `open`: the data directory, made whole or not at all, and locked.
 //! - `read_in`: what is in memory, rebuilt from all records when the store is opened.
 //! - `records`: reading records and asking the index, and what of both is visible.
@@ -25,6 +26,7 @@
 //!    be opened again, because what reached the disk is not known.
 
 mod app_record;
+mod backup;
 mod block;
 mod digests;
 #[doc(hidden)]
@@ -41,6 +43,7 @@ mod writer;
 
 use std::{
     collections::BTreeMap,
+    io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -60,7 +63,10 @@ use muster_accounts::{
 };
 use tokio::sync::{Semaphore, mpsc};
 
-pub use crate::open::OpenError;
+pub use crate::{
+    backup::{RestoreError, restore},
+    open::OpenError,
+};
 use crate::{
     digests::Digests,
     open::Engine,
@@ -341,6 +347,10 @@ impl AccountStore for LocalStore {
 
     async fn stopped(&self) -> StoreError {
         StoreError::Stopped(self.shared.until_failure().await)
+    }
+
+    fn back_up(&self, out: &mut dyn io::Write) -> Result<(), StoreError> {
+        self.records.back_up(out)
     }
 
     fn stats(&self) -> StoreStats {

@@ -151,7 +151,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
 }
 
 /// Makes all files and directories below durable.
-fn sync_tree(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_tree(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -164,7 +164,7 @@ fn sync_tree(dir: &Path) -> io::Result<()> {
 }
 
 /// Makes the names in a directory durable, and the directory's own.
-fn sync_with_ancestors(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_with_ancestors(dir: &Path) -> io::Result<()> {
     for directory in dir.canonicalize()?.ancestors() {
         match File::open(directory).and_then(|directory| directory.sync_all()) {
             // One that is not ours to read was not made by us either.

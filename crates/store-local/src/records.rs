@@ -1,7 +1,7 @@
 //! Reading records: by user through the index, or page by page.
 
 use std::{
-    mem,
+    io, mem,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -11,7 +11,7 @@ use muster_accounts::{
 };
 
 use crate::{
-    Planned, block,
+    Planned, backup, block,
     index::{Index, Place, UserHash, UserHasher},
     layout::Key,
     open::Engine,
@@ -187,6 +187,12 @@ impl Records {
     ) -> Result<Known, StoreError> {
         let value = self.engine.keyspace.get(place.key(app).to_bytes());
         known(app, user_id, place, value.map_err(failed)?.as_deref())
+    }
+
+    /// Writes all that is visible now.
+    pub(crate) fn back_up(&self, out: &mut dyn io::Write) -> Result<(), StoreError> {
+        let view = self.indexed().view.clone();
+        backup::back_up(&self.engine, &view.snapshot, out)
     }
 
     /// Up to `limit` accounts after `after`, by internal id.

@@ -1,10 +1,11 @@
 //! The embedded store against the reference store: long random sequences of calls, with the store
-//! closed and opened again in between. Whatever the model answers, the store must answer.
+//! closed and opened again, or restored from its backup, in between. Whatever the model answers, the store must answer.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::{
     future::poll_fn,
+    path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
     task::Poll,
 };
@@ -15,7 +16,7 @@ use muster_accounts::{
     profile::{CustomField, CustomValue, Gender, Location},
     rules::import::{ImportEntry, ImportRequest},
 };
-use muster_store_local::LocalStore;
+use muster_store_local::{LocalStore, restore};
 use muster_usersig::SecretKey;
 use proptest::{prelude::*, sample::select};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
@@ -46,6 +47,8 @@ enum Call {
     /// The clock goes on, by days, so that re-import bars end.
     Wait(u64),
     Reopen,
+    /// The store is backed up, and goes on from the backup.
+    Restore,
     /// Imports this many further users, to reach the cap of the trial edition.
     Fill(SdkAppId, usize),
 }
@@ -180,6 +183,7 @@ impl ReferenceStateMachine for Sequence {
             5 => prop::collection::vec(call(), 2..12).prop_map(Call::Together),
             1 => (1..60u64).prop_map(Call::Wait),
             1 => Just(Call::Reopen),
+            1 => Just(Call::Restore),
         ]
         .boxed()
     }
@@ -189,7 +193,8 @@ impl ReferenceStateMachine for Sequence {
 
 struct Subject {
     runtime: Runtime,
-    dir: TempDir,
+    data_dir: PathBuf,
+    _dir: TempDir,
     bucket_mask: u64,
     model: ReferenceStore,
     store: Option<LocalStore>,
@@ -202,7 +207,8 @@ impl Subject {
         let store = Some(LocalStore::open_masked(dir.path(), bucket_mask).unwrap());
         Self {
             runtime: Runtime::new().unwrap(),
-            dir,
+            data_dir: dir.path().to_owned(),
+            _dir: dir,
             bucket_mask,
             model: ReferenceStore::default(),
             store,
@@ -216,6 +222,7 @@ impl Subject {
         match call {
             Call::Wait(days) => self.now = self.now.plus(days * 86_400),
             Call::Reopen => self.reopen(),
+            Call::Restore => self.restore(),
             Call::Together(calls) => {
                 let store: &dyn AccountStore = self.store.as_ref().unwrap();
                 let commits_before = store.stats().commits;
@@ -268,7 +275,23 @@ impl Subject {
         let store = self.store.take().unwrap();
         self.runtime.block_on(store.close()).unwrap();
         drop(store);
-        let store = LocalStore::open_masked(self.dir.path(), self.bucket_mask).unwrap();
+        self.open();
+    }
+
+    fn restore(&mut self) {
+        let mut backup = Vec::new();
+        self.store.take().unwrap().back_up(&mut backup).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let restored = dir.path().join("restored");
+        restore(&mut &backup[..], &restored, &mut |_| {}).unwrap();
+        self.data_dir = restored;
+        self._dir = dir;
+        self.open();
+    }
+
+    /// Opens the store, which must hold what the model holds.
+    fn open(&mut self) {
+        let store = LocalStore::open_masked(&self.data_dir, self.bucket_mask).unwrap();
         self.store = Some(store);
         let contents = |store: &dyn AccountStore| self.runtime.block_on(contents(store));
         let (expected, actual) = (
@@ -341,7 +364,9 @@ async fn answer(store: &dyn AccountStore, call: Call, now: UnixSeconds) -> Strin
             }
             format!("{:?} {:?} {marks:?}", told(accounts), told(found))
         }
-        Call::Together(_) | Call::Wait(_) | Call::Reopen => unreachable!("not a call of the trait"),
+        Call::Together(_) | Call::Wait(_) | Call::Reopen | Call::Restore => {
+            unreachable!("not a call of the trait")
+        }
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod accounts;
 mod apps;
+mod backup;
 mod clock;
 mod faults;
 mod import;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use self::{
     accounts::{Account, AccountPage, AccountQuery},
     apps::{App, AppChange, AppKey, Change, NewApp, Webhook, WebhookChange},
+    backup::Backup,
     clock::ServerTime,
     faults::{Fault, NewFault},
     import::{Imported, ImportedEntry, Outcome},

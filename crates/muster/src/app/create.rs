@@ -4,7 +4,8 @@ use clap::Args;
 use muster_accounts::Edition;
 use muster_client::operator::{App, NewApp};
 
-use super::{connection::Connection, warn_of_public_key};
+use super::warn_of_public_key;
+use crate::operator_connection::Connection;
 use crate::{dev, secret_key_args::SecretKeyArgs};
 
 /// Make an app, with the admin `administrator`.

@@ -1,6 +1,5 @@
 //! `muster app`: the apps of a running server, through its operator API.
 
-mod connection;
 mod create;
 mod set;
 mod shown;
@@ -13,7 +12,7 @@ use muster_accounts::UserId;
 use muster_client::{SecretKey, operator::Operator};
 
 use self::shown::{list, shown};
-use crate::{out, sample, secret_key_args::SecretKeyArgs};
+use crate::{operator_connection::ConnectionArgs, out, sample, secret_key_args::SecretKeyArgs};
 
 /// Make, show and change the apps of a running server.
 ///
@@ -24,7 +23,7 @@ use crate::{out, sample, secret_key_args::SecretKeyArgs};
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub(crate) struct App {
     #[command(flatten)]
-    connection: connection::ConnectionArgs,
+    connection: ConnectionArgs,
 
     /// Print one JSON document, the operator API's own, instead of text.
     #[arg(long, global = true)]

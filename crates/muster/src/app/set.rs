@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum, ValueHint};
 use muster_accounts::Edition;
 use muster_client::operator::{App, AppChange, Change, WebhookChange};
 
-use super::{AppNumber, connection::Connection};
+use super::AppNumber;
 use crate::dev;
+use crate::operator_connection::Connection;
 
 /// Change an app's edition and settings: what is given is taken over, or nothing if a part is
 /// refused; what is left out stays.

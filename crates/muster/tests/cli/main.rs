@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod apps;
+mod backup;
 mod dev;
 mod failed_write;
 mod help;

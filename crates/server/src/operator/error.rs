@@ -108,6 +108,20 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
     }
 
+    pub(super) fn backup_under_way() -> Self {
+        let message = "Another backup is under way; try again when it is done.";
+        Self::new(StatusCode::CONFLICT, "backup_under_way", message)
+    }
+
+    pub(super) fn backup_failed() -> Self {
+        let message = "The backup failed; the log says why.";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_unavailable",
+            message,
+        )
+    }
+
     pub(super) fn internal() -> Self {
         let message = "The server failed; its log says more under the X-Request-Id.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)

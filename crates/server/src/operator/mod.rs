@@ -9,6 +9,7 @@ mod app_body;
 mod app_settings;
 mod apps;
 mod auth;
+mod backup;
 mod body;
 mod clock;
 mod document;
@@ -66,6 +67,8 @@ struct Parts {
     test_controls: bool,
     /// Held while an app's settings are read and changed.
     configuring: Mutex<()>,
+    /// Held while the store is backed up.
+    backing_up: Arc<Mutex<()>>,
     deadline: Duration,
     body_timeout: Duration,
     body_limit_bytes: usize,
@@ -98,6 +101,7 @@ impl Operator {
             token: settings.operator_token.clone(),
             test_controls: settings.test_controls,
             configuring: Mutex::default(),
+            backing_up: Arc::default(),
             deadline: Duration::from_secs(settings.limits.deadline_s),
             body_timeout: Duration::from_secs(settings.limits.body_timeout_s),
             body_limit_bytes: settings.limits.body_limit_bytes,
@@ -149,6 +153,7 @@ fn protected_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(faults::remove))
         .routes(routes!(clock::show))
         .routes(routes!(clock::advance))
+        .routes(routes!(backup::backup))
 }
 
 impl Answer for Operator {

@@ -55,6 +55,7 @@ const WALK: &str = r#"
 204 DELETE /muster/v1/faults/2
 404 DELETE /muster/v1/faults/2
 200 DELETE /muster/v1/faults
+200 GET    /muster/v1/backup
 200 GET    /muster/v1/clock
 200 POST   /muster/v1/clock/advance {"seconds":7776000}
 400 POST   /muster/v1/clock/advance {"seconds":0}
@@ -146,7 +147,10 @@ async fn every_answer_fits_its_description() {
         assert!(described.is_object(), "{step}: no such status described");
         match &described["content"]["application/json"]["schema"] {
             Value::Null if answer.status == 204 => assert_eq!(answer.text(), "", "{step}"),
-            Value::Null => assert!(path == "/metrics", "{step}: no form described"),
+            Value::Null => {
+                let is_no_json = ["/metrics", "/muster/v1/backup"].contains(&path);
+                assert!(is_no_json, "{step}: no form described");
+            }
             schema => assert_fits(&document, schema, &answer.json(), step),
         }
         if answer.status < 300 {

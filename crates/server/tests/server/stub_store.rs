@@ -206,6 +206,10 @@ impl AccountStore for StubStore {
         self.inner.stopped().await
     }
 
+    fn back_up(&self, out: &mut dyn std::io::Write) -> Result<(), StoreError> {
+        self.inner.back_up(out)
+    }
+
     fn stats(&self) -> StoreStats {
         StoreStats {
             waiting: 3,

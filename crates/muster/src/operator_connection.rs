@@ -18,7 +18,7 @@ use crate::{
 
 #[derive(Args)]
 #[command(next_help_heading = "Finding the server")]
-pub(super) struct ConnectionArgs {
+pub(crate) struct ConnectionArgs {
     /// The server's operator listener [default: from the settings, http://127.0.0.1:7081].
     #[arg(
         long,
@@ -44,7 +44,7 @@ pub(super) struct ConnectionArgs {
 }
 
 /// An operator client, and what an error needs to be of help.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     api: Operator,
     url: String,
     token_source: String,
@@ -52,7 +52,7 @@ pub(super) struct Connection {
 }
 
 impl ConnectionArgs {
-    pub(super) fn operator(self) -> anyhow::Result<Connection> {
+    pub(crate) fn operator(self) -> anyhow::Result<Connection> {
         let mut flags = Flags::new();
         if let Some(dir) = &self.data_dir {
             flags.push(("--data-dir", config::setting("data_dir", dir)));
@@ -103,7 +103,7 @@ fn token(file: Option<PathBuf>, config: &Config) -> anyhow::Result<(OperatorToke
 
 impl Connection {
     /// One call, with an error that says what to do.
-    pub(super) fn call<T>(
+    pub(crate) fn call<T>(
         &self,
         call: impl AsyncFnOnce(&Operator) -> Result<T, OperatorError>,
     ) -> anyhow::Result<T> {

@@ -1,0 +1,47 @@
+//! A copy of all that a server's store holds.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{Method, Response, header::AUTHORIZATION};
+
+use super::{Operator, OperatorError, refused};
+
+/// How long a backup may take.
+const TIMEOUT: Duration = Duration::from_hours(24);
+
+/// A backup that is under way.
+pub struct Backup<'o> {
+    operator: &'o Operator,
+    response: Response,
+}
+
+impl Operator {
+    /// Begins a backup. The bytes are for `muster_store_local::restore`, as in `muster backup`; they
+    /// hold the secret keys of all apps.
+    pub async fn back_up(&self) -> Result<Backup<'_>, OperatorError> {
+        let url = self.url(&["backup"], &[])?;
+        let request = self
+            .http
+            .request(Method::GET, url)
+            .header(AUTHORIZATION, self.bearer.clone())
+            .timeout(TIMEOUT);
+        let response = self.http.begin(request).await?;
+        let status = response.status();
+        if !status.is_success() {
+            let answer = self.http.read(response).await?;
+            return Err(refused(status, &answer));
+        }
+        Ok(Backup {
+            operator: self,
+            response,
+        })
+    }
+}
+
+impl Backup<'_> {
+    /// The next bytes; `None` is the end, and says that it is whole.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, OperatorError> {
+        Ok(self.operator.http.chunk(&mut self.response).await?)
+    }
+}
