@@ -18,6 +18,7 @@ mod openapi;
 mod operator;
 mod operator_accounts;
 mod operator_apps;
+mod operator_backup;
 mod operator_faults;
 mod operator_refusals;
 mod order;

@@ -90,6 +90,11 @@ impl Peer {
         self.received.is_empty()
     }
 
+    /// What has come and was not read as an answer.
+    pub(crate) fn received(&self) -> &[u8] {
+        &self.received
+    }
+
     async fn read_answer(&mut self, is_head: bool) -> Option<Answer> {
         let head_bytes = loop {
             if let Some(end) = self

@@ -33,6 +33,9 @@ pub(crate) enum Fault {
     FailsAtOnce,
 }
 
+/// What a backup consists of; one that blocks has it before and after.
+pub(crate) const BACKUP: &[u8] = b"all that there is";
+
 pub(crate) struct StubStore {
     inner: ReferenceStore,
     fault: Mutex<Fault>,
@@ -207,7 +210,25 @@ impl AccountStore for StubStore {
     }
 
     fn back_up(&self, out: &mut dyn std::io::Write) -> Result<(), StoreError> {
-        self.inner.back_up(out)
+        let write = |out: &mut dyn std::io::Write| {
+            let written = out.write_all(BACKUP);
+            written.map_err(|error| StoreError::Failed(error.to_string().into()))
+        };
+        let fault = *self.fault.lock().unwrap();
+        match fault {
+            Fault::FailsAtOnce => return Err(StoreError::Failed("disk on fire".into())),
+            Fault::Fails => {
+                write(out)?;
+                return Err(StoreError::Failed("disk on fire".into()));
+            }
+            Fault::Blocks => {
+                write(out)?;
+                let runtime = tokio::runtime::Handle::current();
+                runtime.block_on(self.meet(SdkAppId(0)))?;
+            }
+            Fault::None | Fault::Panics | Fault::ForgetsTheApp => {}
+        }
+        write(out)
     }
 
     fn stats(&self) -> StoreStats {
