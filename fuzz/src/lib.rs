@@ -11,6 +11,7 @@
 
 mod answer;
 pub mod app_record;
+pub mod block;
 pub mod body;
 pub mod network;
 pub mod private_map_key;
@@ -23,8 +24,9 @@ pub mod webhook_url;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("app_record", app_record::check),
+    ("block", block::check),
     ("body", body::check),
     ("network", network::check),
     ("private_map_key", private_map_key::check),

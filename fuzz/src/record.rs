@@ -1,4 +1,4 @@
-//! The record of an account or of a tombstone.
+//! The record of an internal id.
 
 /// One input.
 pub fn check(data: &[u8]) {
