@@ -4,11 +4,7 @@
 //! the group will have written. All records go into one fjall batch, which is synced before it is
 //! shown to readers. The answers are held back until then.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    ops::Range,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use fjall::{OwnedWriteBatch, PersistMode};
 use muster_accounts::{
@@ -25,9 +21,10 @@ use muster_accounts::{
 };
 
 use crate::{
-    Planned, Tenant, app_record, block,
+    Planned, Tenant, app_record,
     index::Place,
     layout::Key,
+    pending::Pending,
     record,
     records::{self, Moved, Records, failed, unreadable_record},
     writer::Work,
@@ -37,29 +34,11 @@ pub(crate) struct Group<'a> {
     records: &'a Records,
     planned: &'a mut Planned,
     batch: OwnedWriteBatch,
-    /// New records of this group, as places of `pending`; their ids follow each other from
-    /// `first_new` on.
-    created: Vec<Range<usize>>,
-    first_new: InternalId,
-    /// The blocks into which they go.
-    blocks: Vec<Block>,
-    /// Older records that this group changes, as places of `pending`.
-    changed: HashMap<(SdkAppId, InternalId), Range<usize>>,
-    /// The bytes of those records. They are kept rather than the accounts themselves, of which a
-    /// large group would hold megabytes, and few of which are ever asked for again.
-    pending: Vec<u8>,
+    pending: Pending,
     moved: Moved,
     touched_apps: BTreeSet<SdkAppId>,
     kicks: u64,
     answers: Vec<Answer>,
-}
-
-/// New records of one app.
-struct Block {
-    app: SdkAppId,
-    /// The first of them in [`Group::created`].
-    first: usize,
-    records: u8,
 }
 
 /// Tells one caller the outcome, once it is durable.
@@ -89,12 +68,8 @@ impl<'a> Group<'a> {
                 .batch()
                 .durability(Some(PersistMode::SyncData)),
             records,
-            created: Vec::new(),
-            first_new: following(planned.last_id),
-            blocks: Vec::new(),
+            pending: Pending::new(following(planned.last_id)),
             planned,
-            changed: HashMap::new(),
-            pending: Vec::new(),
             moved: Moved::default(),
             touched_apps: BTreeSet::new(),
             kicks: 0,
@@ -105,7 +80,7 @@ impl<'a> Group<'a> {
     /// How many records the group will write.
     pub(crate) fn records(&self) -> usize {
         // The batch has the apps, as long as it is not committed.
-        self.created.len() + self.changed.len() + self.batch.len()
+        self.pending.len() + self.batch.len()
     }
 
     /// Plans one request and takes its writes in. A request that is refused, or that fails to read
@@ -169,7 +144,8 @@ impl<'a> Group<'a> {
 
     /// Makes the group durable, then visible.
     pub(crate) fn commit(mut self) -> Result<Committed<'a>, Uncommitted> {
-        self.write_records();
+        self.pending
+            .write(&mut self.batch, &self.records.engine.keyspace);
         let writes = !self.batch.is_empty();
         if let Err(error) = self.batch.commit() {
             return Err(Uncommitted {
@@ -186,35 +162,6 @@ impl<'a> Group<'a> {
             kicks: self.kicks,
             answers: self.answers,
         })
-    }
-
-    /// Takes the records into the batch: what is new in blocks, what is changed under its own key.
-    fn write_records(&mut self) {
-        let keyspace = &self.records.engine.keyspace;
-        let mut value = Vec::new();
-        for Block {
-            app,
-            first,
-            records,
-        } in &self.blocks
-        {
-            let places = &self.created[*first..first + usize::from(*records)];
-            let records = places.iter().map(|place| &self.pending[place.clone()]);
-            value.clear();
-            block::encode(records, &mut value);
-            let key = Key::Block(*app, self.new_id(*first)).to_bytes();
-            self.batch.insert(keyspace, key, &value[..]);
-        }
-        for ((app, internal_id), place) in &self.changed {
-            let key = Key::Record(*app, *internal_id).to_bytes();
-            self.batch
-                .insert(keyspace, key, &self.pending[place.clone()]);
-        }
-    }
-
-    /// The id of the `nth` new record.
-    fn new_id(&self, nth: usize) -> InternalId {
-        InternalId::new(self.first_new.get() + nth as u64).expect("it follows one")
     }
 
     fn import(
@@ -389,26 +336,11 @@ impl<'a> Group<'a> {
             return Ok(Known::Nothing);
         };
         let internal_id = place.internal_id;
-        match self.pending(app, internal_id) {
+        match self.pending.get(app, internal_id) {
             Some(record) => records::known_of(user_id, internal_id, record)
                 .map_err(|error| unreadable_record(app, internal_id, error)),
             None => self.records.newest(app, user_id, place),
         }
-    }
-
-    /// What this group will have written under an id.
-    fn pending(&self, app: SdkAppId, internal_id: InternalId) -> Option<&[u8]> {
-        let place = match self.nth_new(internal_id) {
-            Some(nth) => self.created.get(nth),
-            None => self.changed.get(&(app, internal_id)),
-        };
-        place.map(|place| &self.pending[place.clone()])
-    }
-
-    /// Which of the new records stands under an id; `None` if the id is older than this group.
-    fn nth_new(&self, internal_id: InternalId) -> Option<usize> {
-        let nth = internal_id.get().checked_sub(self.first_new.get())?;
-        Some(usize::try_from(nth).expect("a group is small"))
     }
 
     fn stage_app(&mut self, app: &App) {
@@ -431,9 +363,8 @@ impl<'a> Group<'a> {
                 Write::Create { account, replaces } => {
                     let hash = self.records.hasher.hash(app, &account.user_id);
                     if let Some(replaced) = replaces {
-                        let start = self.pending.len();
-                        self.pending.extend(record::NOTHING);
-                        self.put(app, replaced, start);
+                        let nothing = |out: &mut Vec<u8>| out.extend(record::NOTHING);
+                        self.pending.put(app, replaced, nothing);
                         self.moved.removed.push((hash, replaced));
                     }
                     let in_block = self.put_account(app, &account);
@@ -452,9 +383,8 @@ impl<'a> Group<'a> {
                 }
                 Write::Delete(tombstone) => {
                     let internal_id = tombstone.internal_id;
-                    let start = self.pending.len();
-                    record::encode_tombstone(&tombstone, &mut self.pending);
-                    let in_block = self.put(app, internal_id, start);
+                    let encode = |out: &mut Vec<u8>| record::encode_tombstone(&tombstone, out);
+                    let in_block = self.pending.put(app, internal_id, encode);
                     self.planned.digests.clear(internal_id);
                     self.moves(app, &tombstone.user_id, internal_id, in_block, true);
                     accounts -= 1;
@@ -485,42 +415,12 @@ impl<'a> Group<'a> {
     }
 
     fn put_account(&mut self, app: SdkAppId, account: &Account) -> Option<u8> {
-        let start = self.pending.len();
-        let texts = record::encode_account(account, &mut self.pending);
-        self.planned
-            .digests
-            .set(account.internal_id, &self.pending[texts]);
-        self.put(app, account.internal_id, start)
-    }
-
-    /// Puts what was encoded from `start` on under an id, and says which record of a block it is.
-    fn put(&mut self, app: SdkAppId, internal_id: InternalId, start: usize) -> Option<u8> {
-        let place = start..self.pending.len();
-        let Some(nth) = self.nth_new(internal_id) else {
-            self.changed.insert((app, internal_id), place);
-            return None;
-        };
-        if nth < self.created.len() {
-            self.created[nth] = place;
-            let after = self.blocks.partition_point(|block| block.first <= nth);
-            return u8::try_from(nth - self.blocks[after - 1].first).ok();
-        }
-        debug_assert_eq!(nth, self.created.len(), "ids come in order");
-        self.created.push(place);
-        match self.blocks.last_mut() {
-            Some(block) if block.app == app && block.records < block::LIMIT => {
-                block.records += 1;
-                Some(block.records - 1)
-            }
-            _ => {
-                self.blocks.push(Block {
-                    app,
-                    first: nth,
-                    records: 1,
-                });
-                Some(0)
-            }
-        }
+        let internal_id = account.internal_id;
+        let digests = &mut self.planned.digests;
+        self.pending.put(app, internal_id, |out| {
+            let texts = record::encode_account(account, out);
+            digests.set(internal_id, &out[texts]);
+        })
     }
 
     /// Counts accounts that came, or with a negative number those that went: all, and those that

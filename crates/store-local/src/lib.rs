@@ -10,6 +10,7 @@
 //! - `scan`: the records of an app in the order of their ids.
 //! - `writer`: the one thread that changes anything, with group commit.
 //! - `group`: the requests of one commit: planned in order, written and synced as one.
+//! - `pending`: the records that they will write.
 //! - `fuzzing`: the records as bytes, for `fuzz/`; no part of the API.
 //! - this file: [`LocalStore`], the door.
 //!
@@ -35,6 +36,7 @@ mod group;
 mod index;
 mod layout;
 mod open;
+mod pending;
 mod read_in;
 mod record;
 mod records;

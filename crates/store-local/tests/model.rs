@@ -193,8 +193,7 @@ impl ReferenceStateMachine for Sequence {
 
 struct Subject {
     runtime: Runtime,
-    data_dir: PathBuf,
-    _dir: TempDir,
+    dir: TempDir,
     bucket_mask: u64,
     model: ReferenceStore,
     store: Option<LocalStore>,
@@ -204,11 +203,10 @@ struct Subject {
 impl Subject {
     fn new(bucket_mask: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Some(LocalStore::open_masked(dir.path(), bucket_mask).unwrap());
+        let store = Some(LocalStore::open_masked(&data_dir(&dir), bucket_mask).unwrap());
         Self {
             runtime: Runtime::new().unwrap(),
-            data_dir: dir.path().to_owned(),
-            _dir: dir,
+            dir,
             bucket_mask,
             model: ReferenceStore::default(),
             store,
@@ -282,16 +280,14 @@ impl Subject {
         let mut backup = Vec::new();
         self.store.take().unwrap().back_up(&mut backup).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let restored = dir.path().join("restored");
-        restore(&mut &backup[..], &restored, &mut |_| {}).unwrap();
-        self.data_dir = restored;
-        self._dir = dir;
+        restore(&mut &backup[..], &data_dir(&dir), &mut |_| {}).unwrap();
+        self.dir = dir;
         self.open();
     }
 
     /// Opens the store, which must hold what the model holds.
     fn open(&mut self) {
-        let store = LocalStore::open_masked(&self.data_dir, self.bucket_mask).unwrap();
+        let store = LocalStore::open_masked(&data_dir(&self.dir), self.bucket_mask).unwrap();
         self.store = Some(store);
         let contents = |store: &dyn AccountStore| self.runtime.block_on(contents(store));
         let (expected, actual) = (
@@ -300,6 +296,10 @@ impl Subject {
         );
         assert_eq!(actual, expected);
     }
+}
+
+fn data_dir(dir: &TempDir) -> PathBuf {
+    dir.path().join("data")
 }
 
 /// What a call is answered, as text that two stores must agree on.
