@@ -11,6 +11,8 @@
 //! ```
 
 mod captured;
+#[cfg(target_os = "linux")]
+pub mod disk;
 pub mod http;
 pub mod session;
 

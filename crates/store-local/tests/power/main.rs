@@ -1,0 +1,61 @@
+//! What a power cut leaves, at every moment of a run.
+//!
+//! A child process runs the store under the disk recorder. Its log says what was written and what was
+//! synced, so it can be told what a power cut at any moment would have left; each such directory is
+//! opened, and then:
+//!
+//! - every request that was acknowledged before the cut is there, with its values;
+//! - a request that was under way is there whole or not at all;
+//! - nobody is there who was never asked for;
+//! - internal ids are unique, and the next one is greater than all that were given;
+//! - the store takes an import, and is there with it when it is opened once more.
+//!
+//! `MUSTER_POWER_WRITES` is the number of requests of the long run (200), `MUSTER_POWER_SEED` repeats
+//! a run's choices.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod check;
+mod cuts;
+mod expected;
+mod workload;
+
+use workload::{Kind, Run};
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| {
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {value:?}"))
+    })
+}
+
+fn run(kind: Kind, requests: u64) {
+    let seed = setting("MUSTER_POWER_SEED", fastrand::u64(..));
+    let run = Run {
+        kind,
+        requests,
+        seed,
+    };
+    println!("{run:?}");
+    cuts::try_all(&run);
+}
+
+/// From the very first call on a directory that is not there.
+#[test]
+fn a_first_start_survives_every_cut() {
+    run(Kind::FirstStart, 12);
+}
+
+/// Small tables, so that the engine flushes and compacts all the time; opened again now and then.
+#[test]
+fn requests_survive_every_cut() {
+    run(Kind::Requests, setting("MUSTER_POWER_WRITES", 200));
+}
+
+/// The journal's change, which comes after 64 MB of it.
+#[test]
+fn a_change_of_journals_survives_every_cut() {
+    run(Kind::Journals, 700);
+}
