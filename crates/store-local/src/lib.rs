@@ -8,6 +8,7 @@
 //! - `read_in`: what is in memory, rebuilt from all records when the store is opened.
 //! - `records`: reading records and asking the index, and what of both is visible.
 //! - `scan`: the records of an app in the order of their ids.
+//! - `journal`, `manifest`, `damage`: the engine's files, looked over before it opens them.
 //! - `writer`: the one thread that changes anything, with group commit.
 //! - `group`: the requests of one commit: planned in order, written and synced as one.
 //! - `pending`: the records that they will write.
@@ -29,12 +30,15 @@
 mod app_record;
 mod backup;
 mod block;
+mod damage;
 mod digests;
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;
 mod index;
+mod journal;
 mod layout;
+mod manifest;
 mod open;
 mod pending;
 mod read_in;

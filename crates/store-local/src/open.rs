@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io, panic,
     path::{Path, PathBuf},
     thread,
 };
@@ -10,7 +10,7 @@ use std::{
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, config::FilterPolicy};
 use thiserror::Error;
 
-use crate::layout::KEYSPACE;
+use crate::{damage::FileError, journal, layout::KEYSPACE, manifest};
 
 /// How much journal may lie behind the tables before fjall writes tables to catch up. Its smallest
 /// setting: what is in the journal is replayed when the store is opened, some microseconds a record.
@@ -42,6 +42,18 @@ pub enum OpenError {
         /// The directory.
         dir: PathBuf,
         /// What fjall says.
+        cause: String,
+    },
+    /// A file of the storage engine does not hold what was written to it. Nothing was changed.
+    #[error(
+        "cannot open the store in {dir}: {cause}. Nothing was changed. What the file held cannot be \
+         trusted: put a copy of the whole data directory in its place, of a time before the damage, \
+         and look to the disk"
+    )]
+    Damaged {
+        /// The directory.
+        dir: PathBuf,
+        /// Which file, and what is wrong with it.
         cause: String,
     },
     /// A record cannot be read. Nothing was changed.
@@ -84,7 +96,8 @@ impl Engine {
         make_directory(dir).map_err(io_error)?;
         let lock = lock(dir)?;
         let store = dir.join("store");
-        if !store.try_exists().map_err(io_error)? {
+        let is_new = !store.try_exists().map_err(io_error)?;
+        if is_new {
             // A crash in the middle leaves a directory that does not count.
             let unfinished = dir.join("store.new");
             if unfinished.try_exists().map_err(io_error)? {
@@ -95,14 +108,41 @@ impl Engine {
             sync_tree(&unfinished).map_err(io_error)?;
             fs::rename(&unfinished, &store).map_err(io_error)?;
             sync_with_ancestors(dir).map_err(io_error)?;
+        } else {
+            look_over(dir, &store)?;
         }
-        let (db, keyspace) = open_fjall(&store).map_err(engine_error)?;
+        // On damage that nothing before has seen it may panic, which is no way to tell an operator.
+        let opened = panic::catch_unwind(|| open_fjall(&store));
+        let (db, keyspace) = opened
+            .map_err(|_| OpenError::Engine {
+                dir: dir.to_owned(),
+                cause: "the storage engine panicked over its files".to_owned(),
+            })?
+            .map_err(engine_error)?;
         Ok(Self {
             db,
             keyspace,
             _lock: lock,
         })
     }
+}
+
+/// Looks over the files of a store before the engine does, which would lose what it cannot read.
+fn look_over(dir: &Path, store: &Path) -> Result<(), OpenError> {
+    let looked = manifest::check(store).and_then(|()| journal::mend(store));
+    looked.map_err(|cause| {
+        let dir = dir.to_owned();
+        match cause {
+            FileError::Io { .. } => OpenError::Engine {
+                dir,
+                cause: cause.to_string(),
+            },
+            FileError::Damaged { .. } => OpenError::Damaged {
+                dir,
+                cause: cause.to_string(),
+            },
+        }
+    })
 }
 
 fn open_fjall(dir: &Path) -> fjall::Result<(Database, Keyspace)> {

@@ -29,7 +29,7 @@ const FAILURES_LIMIT: usize = 20;
 /// So many events before a journal is made and after one is removed.
 const AROUND_A_JOURNAL: usize = 40;
 
-struct Recorded {
+struct Past {
     events: Vec<Event>,
     expected: Expected,
     /// Cuts come after these events.
@@ -57,19 +57,19 @@ pub(crate) fn try_all(run: &Run) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let recorded = Recorded {
+    let past = Past {
         cuts: cuts(run, &events),
         expected: runtime.block_on(Expected::new(run, &marks)),
         events,
     };
-    println!("recorded in {:?}: {}", began.elapsed(), summary(&recorded));
+    println!("recorded in {:?}: {}", began.elapsed(), summary(&past));
 
     let tally = Mutex::new(Tally::default());
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for nth in 0..threads {
-            let (recorded, tally) = (&recorded, &tally);
-            scope.spawn(move || try_share(run, recorded, (nth, threads), tally));
+            let (past, tally) = (&past, &tally);
+            scope.spawn(move || try_share(run, past, (nth, threads), tally));
         }
     });
     let tally = tally.into_inner().unwrap();
@@ -95,7 +95,7 @@ fn mark(event: &Event) -> Option<Mark> {
 }
 
 fn is_journal(path: &str) -> bool {
-    path.ends_with(".jnl")
+    Path::new(path).extension().is_some_and(|end| end == "jnl")
 }
 
 /// After which events the power is cut.
@@ -131,17 +131,15 @@ fn cuts(run: &Run, events: &[Event]) -> Vec<bool> {
     cuts
 }
 
-fn summary(recorded: &Recorded) -> String {
-    let count = |judge: &dyn Fn(&Event) -> bool| {
-        recorded.events.iter().filter(|event| judge(event)).count()
-    };
+fn summary(past: &Past) -> String {
+    let count =
+        |judge: &dyn Fn(&Event) -> bool| past.events.iter().filter(|event| judge(event)).count();
     let tables =
         count(&|event| matches!(event, Event::Create { path } if path.contains("/tables/")));
     let gone = count(&|event| matches!(event, Event::Remove { path } if path.contains("/tables/")));
     format!(
         "{} requests, {} writes, {} syncs, {} tables made and {} removed, {} journals; {} cuts",
-        recorded
-            .expected
+        past.expected
             .lanes
             .iter()
             .map(|states| states.len() - 1)
@@ -151,12 +149,12 @@ fn summary(recorded: &Recorded) -> String {
         tables,
         gone,
         count(&|event| matches!(event, Event::Create { path } if is_journal(path))),
-        recorded.cuts.iter().filter(|cut| **cut).count(),
+        past.cuts.iter().filter(|cut| **cut).count(),
     )
 }
 
 /// Tries the images whose hashes fall to the thread `nth` of `threads`.
-fn try_share(run: &Run, recorded: &Recorded, (nth, threads): (usize, usize), tally: &Mutex<Tally>) {
+fn try_share(run: &Run, past: &Past, (nth, threads): (usize, usize), tally: &Mutex<Tally>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -164,12 +162,12 @@ fn try_share(run: &Run, recorded: &Recorded, (nth, threads): (usize, usize), tal
     let mut disk = Disk::new();
     let mut progress = Progress::default();
     let mut tried = HashSet::new();
-    for (number, event) in recorded.events.iter().enumerate() {
+    for (number, event) in past.events.iter().enumerate() {
         disk.follow(event);
         if let Some(mark) = mark(event) {
             progress.follow(&mark);
         }
-        if !recorded.cuts[number] {
+        if !past.cuts[number] {
             continue;
         }
         for (model, kept) in models(&disk, event, run.seed ^ number as u64) {
@@ -182,7 +180,7 @@ fn try_share(run: &Run, recorded: &Recorded, (nth, threads): (usize, usize), tal
             }
             let dir = place.path().join("image");
             let outcome = try_one(&disk, &image, &dir, |data| {
-                runtime.block_on(check(data, &recorded.expected, &progress))
+                runtime.block_on(check(data, &past.expected, &progress))
             });
             let mut tally = tally.lock().unwrap();
             *tally.images.entry(model).or_default() += 1;

@@ -267,8 +267,8 @@ impl Marks {
 
 /// Reads the marks that were put into one write.
 pub(crate) fn parse_marks(bytes: &[u8]) -> Mark {
-    let line = std::str::from_utf8(bytes).unwrap().trim_end();
-    let mut words = line.split(' ');
+    let text = std::str::from_utf8(bytes).unwrap().trim_end();
+    let mut words = text.split(' ');
     let kind = words.next().unwrap();
     if kind == "start" {
         return Mark::Start;
