@@ -173,10 +173,16 @@ fn follows(sequence: u64, last: Option<u64>) -> bool {
 
 /// How many bytes there are before the zeros at the end.
 fn written(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1)
+    /// Compared as a whole: there may be tens of megabytes of zeros.
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let mut rest = bytes;
+    while let Some((before, zeros)) = rest.split_last_chunk()
+        && *zeros == ZEROS
+    {
+        rest = before;
+    }
+    let last = rest.iter().rposition(|byte| *byte != 0);
+    last.map_or(0, |last| last + 1)
 }
 
 /// Reads the batch at the beginning of the bytes.

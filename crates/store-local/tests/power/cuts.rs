@@ -26,9 +26,6 @@ const MARKS: &str = "marks";
 /// So many failures are enough to see what is wrong.
 const FAILURES_LIMIT: usize = 20;
 
-/// So many events before a journal is made and after one is removed.
-const AROUND_A_JOURNAL: usize = 40;
-
 struct Past {
     events: Vec<Event>,
     expected: Expected,
@@ -125,7 +122,7 @@ fn cuts(run: &Run, events: &[Event]) -> Vec<bool> {
         for (nth, cut) in cuts.iter_mut().enumerate() {
             *cut &= around
                 .iter()
-                .any(|change| change.abs_diff(nth) < AROUND_A_JOURNAL);
+                .any(|change| change.abs_diff(nth) < run.around_a_journal);
         }
     }
     cuts

@@ -31,12 +31,19 @@ fn setting(name: &str, default: u64) -> u64 {
     })
 }
 
+const SHORT: u64 = 200;
+
+fn writes() -> u64 {
+    setting("MUSTER_POWER_WRITES", SHORT)
+}
+
 fn run(kind: Kind, requests: u64) {
     let seed = setting("MUSTER_POWER_SEED", fastrand::u64(..));
     let run = Run {
         kind,
         requests,
         seed,
+        around_a_journal: if writes() > SHORT { 40 } else { 4 },
     };
     println!("{run:?}");
     cuts::try_all(&run);
@@ -51,11 +58,11 @@ fn a_first_start_survives_every_cut() {
 /// Small tables, so that the engine flushes and compacts all the time; opened again now and then.
 #[test]
 fn requests_survive_every_cut() {
-    run(Kind::Requests, setting("MUSTER_POWER_WRITES", 200));
+    run(Kind::Requests, writes());
 }
 
 /// The journal's change, which comes after 64 MB of it.
 #[test]
 fn a_change_of_journals_survives_every_cut() {
-    run(Kind::Journals, 700);
+    run(Kind::Journals, 800);
 }

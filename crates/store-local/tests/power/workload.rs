@@ -34,6 +34,9 @@ pub(crate) struct Run {
     pub(crate) kind: Kind,
     pub(crate) requests: u64,
     pub(crate) seed: u64,
+    /// In a run of [`Kind::Journals`], cuts are tried at so many events before and after a journal is
+    /// made or removed: each takes long.
+    pub(crate) around_a_journal: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +104,9 @@ fn user(lane: usize, number: usize) -> UserId {
 }
 
 fn text(random: &mut fastrand::Rng, most: usize) -> String {
-    let length = random.usize(0..=most);
+    // All of the longest are as long as they may be, so that they fill the journal.
+    let least = if most == 500 { most } else { 0 };
+    let length = random.usize(least..=most);
     std::iter::repeat_with(|| random.alphanumeric())
         .take(length)
         .collect()
@@ -134,8 +139,7 @@ pub(crate) fn request(run: &Run, lane: usize, number: usize) -> (Request, UnixSe
         nick: random
             .bool()
             .then(|| Nick::parse(text(random, most).into()).unwrap()),
-        face_url: random
-            .bool()
+        face_url: (most == 500 || random.bool())
             .then(|| FaceUrl::parse(text(random, most).into()).unwrap()),
     };
     let any = |random: &mut fastrand::Rng| user(lane, random.usize(0..USERS));
@@ -248,6 +252,7 @@ fn child() {
         kind: Kind::ALL[usize::try_from(next()).unwrap()],
         requests: next(),
         seed: next(),
+        around_a_journal: 0,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
