@@ -15,11 +15,19 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::damage::FileError;
 
+/// What the file `version` holds, by which fjall knows a store from a place for a new one.
+const FORMAT: &[u8] = b"FJL\x03";
+
 /// The only kind of checksum there is.
 const XXH3: u8 = 0;
 
 /// Looks over all keyspaces of a store. Changes nothing.
 pub(crate) fn check(store: &Path) -> Result<(), FileError> {
+    let version = store.join("version");
+    if fs::read(&version).map_err(FileError::io(&version))? != FORMAT {
+        let what = "it does not name the format that this version of muster reads";
+        return Err(FileError::damaged(&version, what));
+    }
     let keyspaces = store.join("keyspaces");
     for entry in fs::read_dir(&keyspaces).map_err(FileError::io(&keyspaces))? {
         let keyspace = entry.map_err(FileError::io(&keyspaces))?.path();

@@ -18,6 +18,7 @@
 
 mod check;
 mod cuts;
+mod damage;
 mod expected;
 mod workload;
 

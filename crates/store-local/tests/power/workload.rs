@@ -346,7 +346,7 @@ async fn work(run: &Run, root: &Path) {
 }
 
 /// Makes the store's keyspace with small tables, which it keeps.
-fn prepare(data: &Path, memtable_bytes: u64) {
+pub(crate) fn prepare(data: &Path, memtable_bytes: u64) {
     fs::create_dir_all(data).unwrap();
     let store = data.join("store");
     let db = fjall::Database::builder(&store).open().unwrap();
