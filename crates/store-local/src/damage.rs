@@ -19,7 +19,10 @@ pub(crate) enum FileError {
 impl FileError {
     pub(crate) fn io(file: &Path) -> impl FnOnce(io::Error) -> Self {
         let file = file.to_owned();
-        move |cause| Self::Io { file, cause }
+        move |cause| match cause.kind() {
+            io::ErrorKind::NotFound => Self::damaged(&file, "it is missing"),
+            _ => Self::Io { file, cause },
+        }
     }
 
     pub(crate) fn damaged(file: &Path, what: impl Into<String>) -> Self {

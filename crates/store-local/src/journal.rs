@@ -118,7 +118,8 @@ fn cut(file: &Path, length: u64) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// The journals in the order of their numbers, which is that of writing.
+/// The journals in the order of their numbers, which is that of writing. There is one always, and none
+/// is missing between two: the oldest goes first.
 fn journals(store: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut journals = Vec::new();
     for entry in fs::read_dir(store).map_err(FileError::io(store))? {
@@ -130,6 +131,18 @@ fn journals(store: &Path) -> Result<Vec<PathBuf>, FileError> {
         }
     }
     journals.sort_unstable();
+    let missing = journals
+        .windows(2)
+        .find(|pair| pair[0].0.checked_add(1) != Some(pair[1].0));
+    if let Some(pair) = missing {
+        return Err(FileError::damaged(
+            store,
+            format!("the journal before {} is missing", pair[1].1.display()),
+        ));
+    }
+    if journals.is_empty() {
+        return Err(FileError::damaged(store, "it has no journal"));
+    }
     Ok(journals.into_iter().map(|(_, file)| file).collect())
 }
 

@@ -18,6 +18,9 @@ use crate::damage::FileError;
 /// What the file `version` holds, by which fjall knows a store from a place for a new one.
 const FORMAT: &[u8] = b"FJL\x03";
 
+/// The keyspace in which fjall keeps the names and settings of all others.
+const NAMES: &str = "0";
+
 /// The only kind of checksum there is.
 const XXH3: u8 = 0;
 
@@ -28,10 +31,15 @@ pub(crate) fn check(store: &Path) -> Result<(), FileError> {
         let what = "it does not name the format that this version of muster reads";
         return Err(FileError::damaged(&version, what));
     }
+    // The engine does not open a store without it.
+    let lock = store.join("lock");
+    fs::metadata(&lock).map_err(FileError::io(&lock))?;
     let keyspaces = store.join("keyspaces");
+    // It names the others, and the engine deletes those that it does not.
+    check_keyspace(&keyspaces.join(NAMES))?;
     for entry in fs::read_dir(&keyspaces).map_err(FileError::io(&keyspaces))? {
         let keyspace = entry.map_err(FileError::io(&keyspaces))?.path();
-        if keyspace.is_dir() {
+        if keyspace.is_dir() && !keyspace.ends_with(NAMES) {
             check_keyspace(&keyspace)?;
         }
     }

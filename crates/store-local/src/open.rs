@@ -2,12 +2,14 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io, panic,
+    io,
     path::{Path, PathBuf},
     thread,
 };
 
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, config::FilterPolicy};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, config::FilterPolicy,
+};
 use thiserror::Error;
 
 use crate::{damage::FileError, journal, layout::KEYSPACE, manifest};
@@ -96,34 +98,42 @@ impl Engine {
         make_directory(dir).map_err(io_error)?;
         let lock = lock(dir)?;
         let store = dir.join("store");
-        let is_new = !store.try_exists().map_err(io_error)?;
-        if is_new {
+        if store.try_exists().map_err(io_error)? {
+            look_over(dir, &store)?;
+        } else {
             // A crash in the middle leaves a directory that does not count.
             let unfinished = dir.join("store.new");
             if unfinished.try_exists().map_err(io_error)? {
                 fs::remove_dir_all(&unfinished).map_err(io_error)?;
             }
             make_directory(&unfinished).map_err(io_error)?;
-            drop(open_fjall(&unfinished).map_err(engine_error)?);
+            let db = open_database(&unfinished).map_err(engine_error)?;
+            drop(open_keyspace(&db).map_err(engine_error)?);
+            drop(db);
             sync_tree(&unfinished).map_err(io_error)?;
             fs::rename(&unfinished, &store).map_err(io_error)?;
             sync_with_ancestors(dir).map_err(io_error)?;
-        } else {
-            look_over(dir, &store)?;
         }
-        // On damage that nothing before has seen it may panic, which is no way to tell an operator.
-        let opened = panic::catch_unwind(|| open_fjall(&store));
-        let (db, keyspace) = opened
-            .map_err(|_| OpenError::Engine {
+        let db = open_database(&store).map_err(engine_error)?;
+        if !db.keyspace_exists(KEYSPACE) {
+            return Err(OpenError::Damaged {
                 dir: dir.to_owned(),
-                cause: "the storage engine panicked over its files".to_owned(),
-            })?
-            .map_err(engine_error)?;
+                cause: format!("{} has lost its keyspace", store.display()),
+            });
+        }
+        let keyspace = open_keyspace(&db).map_err(engine_error)?;
         Ok(Self {
             db,
             keyspace,
             _lock: lock,
         })
+    }
+
+    /// Why the engine takes no more commits, if it does not.
+    pub(crate) fn failure(&self) -> fjall::Result<()> {
+        // The door to what it knows of its own threads. A commit writes all it has before it ends, so
+        // there is never anything for this to write.
+        self.db.persist(PersistMode::Buffer)
     }
 }
 
@@ -145,19 +155,22 @@ fn look_over(dir: &Path, store: &Path) -> Result<(), OpenError> {
     })
 }
 
-fn open_fjall(dir: &Path) -> fjall::Result<(Database, Keyspace)> {
+fn open_database(dir: &Path) -> fjall::Result<Database> {
     // fjall's own default is one thread for each core. With a single one, a thread that is compacting
     // while its queue fills waits for itself.
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let db = Database::builder(dir)
+    Database::builder(dir)
         .max_journaling_size(JOURNAL_LIMIT_BYTES)
         .worker_threads(cores.clamp(2, 4))
         .journal_compression(CompressionType::None)
-        .open()?;
-    // No filters: whoever looks a key up has it from the index, so it is there.
+        .open()
+}
+
+/// Opens the keyspace, or makes it. It has no filters: whoever looks a key up has it from the index, so
+/// it is there.
+fn open_keyspace(db: &Database) -> fjall::Result<Keyspace> {
     let options = || KeyspaceCreateOptions::default().filter_policy(FilterPolicy::disabled());
-    let keyspace = db.keyspace(KEYSPACE, options)?;
-    Ok((db, keyspace))
+    db.keyspace(KEYSPACE, options)
 }
 
 /// Makes the directory, with what is missing above it, for its owner only.

@@ -180,3 +180,41 @@ fn a_wrong_byte_in_any_file_is_harmless_or_named() {
         assert!(tally.contains_key(kind), "no {kind} was tried");
     }
 }
+
+/// Files that are gone are missed, but for locks, which are made anew.
+#[test]
+fn a_missing_file_is_named() {
+    let run = Run {
+        kind: Kind::Requests,
+        requests: 0,
+        seed: 1,
+        around_a_journal: 0,
+    };
+    let place = in_memory();
+    let data = place.path().join("data");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let (expected, progress) = runtime.block_on(make(&run, &data));
+    let copied = place.path().join("copy");
+    let dirs = ["", "/0", "/1", "/0/tables", "/1/tables"];
+    let dirs = dirs.map(|dir| data.join(format!("store/keyspaces{dir}")));
+    for gone in files_below(&data).into_iter().chain(dirs) {
+        copy(&data, &copied);
+        let copied_path = copied.join(gone.strip_prefix(&data).unwrap());
+        if copied_path.is_dir() {
+            fs::remove_dir_all(&copied_path).unwrap();
+        } else {
+            fs::remove_file(&copied_path).unwrap();
+        }
+        let outcome = runtime.block_on(check(&copied, &expected, &progress));
+        if let Err(error) = outcome {
+            let what = format!("without {}: {error}", gone.display());
+            assert!(error.starts_with("it does not open: "), "{what}");
+            assert!(
+                error.contains("put a copy of the whole data directory"),
+                "{what}"
+            );
+        }
+    }
+}
