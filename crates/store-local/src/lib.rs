@@ -10,6 +10,7 @@
 //! - `scan`: the records of an app in the order of their ids.
 //! - `journal`, `manifest`, `damage`: the engine's files, looked over before it opens them.
 //! - `writer`: the one thread that changes anything, with group commit.
+//! - `watch`: notices when the engine's own threads have failed.
 //! - `group`: the requests of one commit: planned in order, written and synced as one.
 //! - `pending`: the records that they will write.
 //! - `fuzzing`: the records as bytes, for `fuzz/`; no part of the API.
@@ -45,6 +46,7 @@ mod read_in;
 mod record;
 mod records;
 mod scan;
+mod watch;
 mod writer;
 
 use std::{
@@ -52,7 +54,6 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    thread::JoinHandle,
 };
 
 use async_trait::async_trait;
@@ -77,7 +78,8 @@ use crate::{
     digests::Digests,
     open::Engine,
     records::Records,
-    writer::{Queued, Shared, Work},
+    watch::Watch,
+    writer::{Queued, Shared, Work, Writer},
 };
 
 /// Requests that wait for the writer. One more waits at the door, until its caller gives up.
@@ -95,7 +97,8 @@ pub struct LocalStore {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Queued>,
     reads: Arc<Semaphore>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<Writer>>,
+    _watch: Watch,
 }
 
 impl LocalStore {
@@ -118,14 +121,16 @@ impl LocalStore {
         let records = Arc::new(records);
         let shared = Arc::new(Shared::new(&planned.apps));
         let (jobs, queue) = mpsc::channel(QUEUE_LIMIT);
-        let writer = writer::spawn(records.clone(), shared.clone(), planned, queue)
+        let writer = Writer::start(records.clone(), shared.clone(), planned, queue)
             .map_err(OpenError::Thread)?;
+        let watch = Watch::start(&records, shared.clone()).map_err(OpenError::Thread)?;
         Ok(Self {
             records,
             shared,
             jobs,
             reads: Arc::new(Semaphore::new(READS_LIMIT)),
             writer: Mutex::new(Some(writer)),
+            _watch: watch,
         })
     }
 
@@ -136,14 +141,19 @@ impl LocalStore {
     ///
     /// If the store had stopped because a write failed.
     pub async fn close(&self) -> Result<(), StoreError> {
-        let _already_ended = self.jobs.send(Queued::Close).await;
+        tokio::select! {
+            _already_ended = self.jobs.send(Queued::Close) => {}
+            // The queue may be full for ever.
+            _ = self.shared.until_failure() => {}
+        }
         let writer = self
             .writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(writer) = writer {
-            let ended = tokio::task::spawn_blocking(move || writer.join()).await;
+            let shared = self.shared.clone();
+            let ended = tokio::task::spawn_blocking(move || writer.join(&shared)).await;
             if !matches!(ended, Ok(Ok(()))) {
                 self.shared.stop("the writer thread panicked");
             }
@@ -157,13 +167,19 @@ impl LocalStore {
     /// Hands work to the writer and waits for its answer.
     async fn write<T, R>(&self, work: impl FnOnce(Reply<T, R>) -> Work) -> Result<T, OpError<R>> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        if self.jobs.send(Queued::Work(work(reply))).await.is_err() {
-            return Err(self.shared.stopped_error().into());
-        }
-        // The writer drops a reply only when it has failed.
-        answer
-            .await
-            .unwrap_or_else(|_| Err(self.shared.stopped_error().into()))
+        let work = Queued::Work(work(reply));
+        let answered = async {
+            self.jobs.send(work).await.ok()?;
+            // The writer drops a reply only when it has failed.
+            answer.await.ok()
+        };
+        let answered = tokio::select! {
+            biased;
+            answered = answered => answered,
+            // The writer may hold the reply and wait for an engine that has failed.
+            _ = self.shared.until_failure() => None,
+        };
+        answered.unwrap_or_else(|| Err(self.shared.stopped_error().into()))
     }
 
     /// Reads on a thread that may wait for the disk.
@@ -378,7 +394,7 @@ impl Drop for LocalStore {
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writer.take() {
             // If it panicked it has said so itself.
-            let _ = writer.join();
+            let _ = writer.join(&self.shared);
         }
     }
 }

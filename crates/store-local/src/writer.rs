@@ -10,9 +10,10 @@ use std::{
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
+        mpsc as std_mpsc,
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use muster_accounts::{
@@ -31,6 +32,9 @@ use crate::{Planned, Reply, Tenant, group::Group, records::Records};
 
 /// The most requests in one commit: at 100 accounts each, some megabytes.
 const GROUP_LIMIT: usize = 256;
+
+/// How long a writer may take to end after a failure.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What stands in the queue.
 pub(crate) enum Queued {
@@ -195,22 +199,46 @@ impl Shared {
     }
 }
 
-/// Starts the writer. It ends when the queue is closed and empty, or at the first failed commit.
-pub(crate) fn spawn(
-    records: Arc<Records>,
-    shared: Arc<Shared>,
-    planned: Planned,
-    queue: mpsc::Receiver<Queued>,
-) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new()
-        .name("muster-writer".to_owned())
-        .spawn(move || {
-            let mut queue = StopOnPanic {
-                shared: &shared,
-                queue,
-            };
-            run(&records, &shared, planned, &mut queue.queue);
-        })
+/// The running writer. It ends when the queue is closed and empty, or at the first failed commit.
+pub(crate) struct Writer {
+    thread: JoinHandle<()>,
+    /// Closed when it has ended.
+    ended: std_mpsc::Receiver<()>,
+}
+
+impl Writer {
+    pub(crate) fn start(
+        records: Arc<Records>,
+        shared: Arc<Shared>,
+        planned: Planned,
+        queue: mpsc::Receiver<Queued>,
+    ) -> io::Result<Self> {
+        let (running, ended) = std_mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("muster-writer".to_owned())
+            .spawn(move || {
+                let _running = running;
+                let mut queue = StopOnPanic {
+                    shared: &shared,
+                    queue,
+                };
+                run(&records, &shared, planned, &mut queue.queue);
+            })?;
+        Ok(Self { thread, ended })
+    }
+
+    /// Waits until it has ended. One that waits for an engine that has failed never does: it is left
+    /// to itself, and holds the data directory until the process ends.
+    pub(crate) fn join(self, shared: &Shared) -> thread::Result<()> {
+        let mut failed_before = false;
+        while let Err(std_mpsc::RecvTimeoutError::Timeout) = self.ended.recv_timeout(GRACE) {
+            if failed_before {
+                return Ok(());
+            }
+            failed_before = shared.failure().is_some();
+        }
+        self.thread.join()
+    }
 }
 
 /// The queue, which tells the callers before it goes that a panic has ended the writer.
