@@ -415,3 +415,59 @@ pub(crate) struct Planned {
     pub(crate) last_id: Option<InternalId>,
     pub(crate) digests: Digests,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc as std_mpsc, time::Duration};
+
+    use fjall::AbstractTree as _;
+    use muster_accounts::Edition;
+    use muster_usersig::SecretKey;
+
+    use super::*;
+
+    /// Generous: no test waits for it.
+    const PATIENCE: Duration = Duration::from_mins(2);
+
+    /// The engine can keep the writer waiting for ever. Once it is known to have failed, nobody waits
+    /// with the writer, whether it holds their reply or has not come to them.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_writer_that_waits_for_ever_keeps_nobody_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(LocalStore::open(dir.path()).unwrap());
+        let tree = store.records.engine.keyspace.tree.clone();
+        let (locked, is_locked) = std_mpsc::channel();
+        let (release, released) = std_mpsc::channel::<()>();
+        let holder = std::thread::spawn(move || {
+            let _lock = tree.get_version_history_lock();
+            locked.send(()).unwrap();
+            let _closed = released.recv();
+        });
+        is_locked.recv().unwrap();
+
+        let mut calls = Vec::new();
+        for number in 1..=3 {
+            let store = store.clone();
+            let new = NewApp {
+                sdkappid: SdkAppId(number),
+                edition: Edition::Developer,
+                key: SecretKey::from_random([1; 32]),
+            };
+            calls.push(tokio::spawn(async move {
+                store.create_app(new, UnixSeconds(1)).await
+            }));
+        }
+        assert!(store.ready().await.is_ok());
+        store.shared.stop("the disk is full");
+        for call in calls {
+            let answered = tokio::time::timeout(PATIENCE, call).await;
+            let error = answered.expect("nobody waits").unwrap().unwrap_err();
+            assert!(error.to_string().contains("the disk is full"), "{error}");
+        }
+        let closed = tokio::time::timeout(PATIENCE, store.close()).await;
+        let error = closed.expect("nor does who closes it").unwrap_err();
+        assert!(error.to_string().contains("the disk is full"), "{error}");
+        drop(release);
+        holder.join().unwrap();
+    }
+}

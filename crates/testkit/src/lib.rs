@@ -98,6 +98,15 @@ impl Launch {
         self
     }
 
+    /// Lets its calls on the data directory fail whenever the recorder is told so. Not for one that is
+    /// started in a shell.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn faulty(mut self, recorder: &disk::Recorder) -> Self {
+        self.command.envs(recorder.faulty());
+        self
+    }
+
     /// Starts it and waits until it says that it is ready.
     ///
     /// # Panics

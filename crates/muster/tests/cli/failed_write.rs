@@ -12,7 +12,7 @@ use std::{
 };
 
 use muster_client::{CallError, Client, ImportEntry};
-use muster_testkit::{Launch, SDKAPPID};
+use muster_testkit::{Launch, Muster, SDKAPPID};
 
 use crate::run::{MUSTER, accounts, client, dev, operator, stop, wait};
 
@@ -28,7 +28,7 @@ type Values = BTreeMap<String, (String, String)>;
 
 /// What one worker was told.
 #[derive(Default)]
-struct Told {
+pub(crate) struct Told {
     acknowledged: Values,
     /// Each as a whole.
     refused: Vec<Values>,
@@ -81,6 +81,49 @@ async fn import(client: Arc<Client>, worker: usize, failed: Arc<AtomicBool>) -> 
     told
 }
 
+/// Imports until a call fails.
+pub(crate) async fn import_until_failure(muster: &Muster) -> Vec<Told> {
+    let client = Arc::new(client(muster));
+    let failed = Arc::new(AtomicBool::new(false));
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|worker| tokio::spawn(import(client.clone(), worker, failed.clone())))
+        .collect();
+    let mut told = Vec::new();
+    for worker in workers {
+        told.push(worker.await.unwrap());
+    }
+    assert!(failed.load(Ordering::SeqCst), "no call was answered 70500");
+    told
+}
+
+/// All that was acknowledged is there, and what was not is there whole or not at all; and the server
+/// takes imports.
+pub(crate) async fn judge(again: &Muster, told: Vec<Told>) {
+    let mut found = Values::new();
+    for account in accounts(again).await {
+        found.insert(account.user_id, (account.nick, account.face_url));
+    }
+    let app = operator(again).app(SDKAPPID).await.unwrap();
+    assert_eq!(app.accounts, 1 + found.len() as u64);
+    let acknowledged = |worker: &Told| !worker.acknowledged.is_empty();
+    assert!(told.iter().any(acknowledged), "it failed too early");
+    for worker in told {
+        for (user_id, values) in worker.acknowledged {
+            assert_eq!(found.remove(&user_id), Some(values), "{user_id}");
+        }
+        for users in worker.refused {
+            let there = users
+                .into_iter()
+                .filter(|(user_id, values)| found.remove(user_id).as_ref() == Some(values))
+                .count();
+            assert!(there == 0 || there == BATCH, "{there} of {BATCH}");
+        }
+    }
+    assert_eq!(found, Values::new(), "nobody asked for these");
+    let after = ImportEntry::id("after");
+    client(again).account_import(&after).await.unwrap();
+}
+
 #[test]
 fn nothing_is_acknowledged_after_a_failed_write() {
     let dir = tempfile::tempdir().unwrap();
@@ -89,23 +132,18 @@ fn nothing_is_acknowledged_after_a_failed_write() {
         .arg("--no-rate-limits")
         .start();
     muster.limit_file_size(LIMIT_BYTES);
-    let told = wait(async {
-        let client = Arc::new(client(&muster));
-        let failed = Arc::new(AtomicBool::new(false));
-        let workers: Vec<_> = (0..WORKERS)
-            .map(|worker| tokio::spawn(import(client.clone(), worker, failed.clone())))
-            .collect();
-        let mut told = Vec::new();
-        for worker in workers {
-            told.push(worker.await.unwrap());
-        }
-        assert!(failed.load(Ordering::SeqCst), "no call was answered 70500");
-        told
-    });
+    let told = wait(import_until_failure(&muster));
+    ends_with_cause(muster, "File too large");
+    let again = dev(&data_dir).start();
+    wait(judge(&again, told));
+    stop(again);
+}
 
+/// It ends for its supervisor, and its log names the cause and says what to do.
+pub(crate) fn ends_with_cause(muster: Muster, cause: &str) {
     let ended = muster.wait();
     assert_eq!(ended.status.code(), Some(70), "{}", ended.said);
-    for expected in ["File too large", "start muster again"] {
+    for expected in [cause, "start muster again"] {
         let told = ended.said.lines();
         let mut errors = told.filter(|line| line.contains("ERROR"));
         assert!(
@@ -115,32 +153,4 @@ fn nothing_is_acknowledged_after_a_failed_write() {
         );
     }
     assert!(!ended.said.contains("panicked"), "{}", ended.said);
-
-    let again = dev(&data_dir).start();
-    wait(async {
-        let mut found = Values::new();
-        for account in accounts(&again).await {
-            found.insert(account.user_id, (account.nick, account.face_url));
-        }
-        let app = operator(&again).app(SDKAPPID).await.unwrap();
-        assert_eq!(app.accounts, 1 + found.len() as u64);
-        for worker in told {
-            assert!(!worker.acknowledged.is_empty());
-            for (user_id, values) in worker.acknowledged {
-                assert_eq!(found.remove(&user_id), Some(values), "{user_id}");
-            }
-            // What was not acknowledged is there whole or not at all.
-            for users in worker.refused {
-                let there = users
-                    .into_iter()
-                    .filter(|(user_id, values)| found.remove(user_id).as_ref() == Some(values))
-                    .count();
-                assert!(there == 0 || there == BATCH, "{there} of {BATCH}");
-            }
-        }
-        assert_eq!(found, Values::new(), "nobody asked for these");
-        let after = ImportEntry::id("after");
-        client(&again).account_import(&after).await.unwrap();
-    });
-    stop(again);
 }

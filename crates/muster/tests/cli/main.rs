@@ -9,6 +9,8 @@
 mod apps;
 mod backup;
 mod dev;
+#[cfg(target_os = "linux")]
+mod disk_faults;
 mod failed_write;
 mod help;
 mod run;

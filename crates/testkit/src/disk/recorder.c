@@ -127,7 +127,9 @@ static void record(char kind, const char *path, const char *second, uint64_t num
 		fail("the disk recorder cannot write its log\n");
 }
 
-/* Whether a call of this kind on this path is to fail: the error, or 0. -1 asks for a short write.
+enum { SHORT = -1 };
+
+/* Whether a call of this kind on this path is to fail: the error, or 0, or SHORT for a short write.
  * Kinds: "write" takes in what needs room, "sync" syncs, "change" all that a read-only file system
  * refuses, "short" writes. AFTER such calls go well first, counted while the file is there. */
 static int fault(const char *kind, int changes, const char *path)
@@ -145,9 +147,10 @@ static int fault(const char *kind, int changes, const char *path)
 	text[n < 0 ? 0 : n] = 0;
 	if (sscanf(text, "%15s %d %d %255s", wanted, &error, &after, part) < 3) return 0;
 	int is_short = !strcmp(wanted, "short") && !strcmp(kind, "write");
-	if (strcmp(wanted, kind) && !(changes && !strcmp(wanted, "change")) && !is_short) return 0;
+	int is_change = !strcmp(wanted, "change") && changes;
+	if (strcmp(wanted, kind) && !is_change && !is_short) return 0;
 	if (!strstr(path, part) || matched++ < (uint64_t)after) return 0;
-	return is_short ? -1 : error;
+	return is_short ? SHORT : error;
 }
 
 static long opened(int dir, const char *name, int flags, mode_t mode)
@@ -175,7 +178,7 @@ static long written(int fd, const void *data, size_t length, int64_t offset)
 	if (path && length > 0) {
 		int error = fault("write", 1, path);
 		if (error > 0) return errno = error, -1;
-		if (error < 0 && length > 1) length /= 2;
+		if (error == SHORT && length > 1) length /= 2;
 	}
 	struct stat before = { 0 };
 	if (path && (fcntl(fd, F_GETFL) & O_APPEND)) {
@@ -223,7 +226,9 @@ static long renamed(char kind, long nr, long a, long b, long c, long d, long e,
 	char buffer[PATH_MAX] = "", second_buffer[PATH_MAX] = "";
 	const char *path = at(dir, name, buffer);
 	const char *second = second_name ? at(second_dir, second_name, second_buffer) : NULL;
-	if (path && (errno = fault(kind == 'M' ? "write" : "name", 1, path)) > 0) return -1;
+	const char *needs = kind == 'M' ? "write" : "name";
+	if (path && (errno = fault(needs, 1, path)) > 0) return -1;
+	if (second && (errno = fault(needs, 1, second)) > 0) return -1;
 	long result = call(nr, a, b, c, d, e);
 	if (result < 0 || (!path && !second)) return result;
 	if (!path || (second_name && !second)) fail("a name crosses the recorded directory's edge\n");
