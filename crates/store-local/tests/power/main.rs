@@ -20,6 +20,7 @@ mod check;
 mod cuts;
 mod damage;
 mod expected;
+mod torn;
 mod workload;
 
 use workload::{Kind, Run};
