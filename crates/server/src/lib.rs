@@ -7,6 +7,7 @@
 //!
 //! - [`server`]: [`bind`] takes both addresses, [`Server::run`] serves until it is told to stop.
 //! - `connections`, `stream`: accepting, HTTP/1 on a connection, how long anything may take.
+//! - `load`: how much is taken on at a time; the rest is refused at once.
 //! - `tls`, `transport`: certificates, and TLS below HTTP on the public listener.
 //! - `public`: the protocol, from a request's head to its answer. `public::gate` decides who may
 //!   call.
@@ -20,6 +21,7 @@ mod clock;
 mod connections;
 mod core;
 mod faults;
+mod load;
 mod log_text;
 mod metrics;
 mod operator;

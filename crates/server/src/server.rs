@@ -11,6 +11,7 @@ use crate::{
     Clock, Settings,
     connections::Connections,
     core::Core,
+    load::Load,
     metrics::{ListenerName, Metrics},
     operator::Operator,
     presence::Presence,
@@ -90,7 +91,8 @@ pub async fn bind(
     let run = getrandom::u32().map_err(BindError::Random)?;
     let request_ids = Arc::new(RequestIds::new(run));
     let presence = Presence::new(settings.limits.max_sessions);
-    let metrics = Arc::new(Metrics::new(store.clone(), presence.clone()));
+    let load = Arc::new(Load::new(&settings.limits));
+    let metrics = Arc::new(Metrics::new(store.clone(), presence.clone(), load.clone()));
     let limits = Arc::new(settings.limits.clone());
     let (stop, stopping) = Stopping::new();
     let webhooks = Webhooks::new(metrics.clone(), clock.clone(), limits.webhook_queue);
@@ -108,7 +110,7 @@ pub async fn bind(
     let handshakes = |tls| Arc::new(Handshakes::new(tls, &limits, metrics.clone()));
     let tls = settings.tls.as_ref().map(handshakes);
     let operator = Operator::new(&settings, core.clone());
-    let public = Public::new(&settings, core);
+    let public = Public::new(&settings, core, load);
     Ok(Server {
         public: Connections {
             name: ListenerName::Public,

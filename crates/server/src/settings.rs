@@ -53,6 +53,13 @@ pub struct Limits {
     pub deadline_s: u64,
     /// The largest request body (wire §2, check 15). 1 MiB.
     pub body_limit_bytes: usize,
+    /// Calls that are carried out at a time, from the end of the body to the answer; further ones are
+    /// refused at once (wire §1.2). Four groups of the store's, so that it never has to wait for
+    /// calls, and few enough to be answered within the deadline. 1,024.
+    pub max_calls: usize,
+    /// Bytes of request bodies and of answers in memory at a time, together; a call that needs more
+    /// is refused at once (wire §1.2). Not counted is what is not over 4 KiB. 256 MiB.
+    pub body_memory_bytes: usize,
     /// How long calls in progress, and after them the events of webhooks, may take to end when the
     /// server stops. 10 s.
     pub shutdown_grace_s: u64,
@@ -82,6 +89,8 @@ impl Default for Limits {
             write_timeout_s: 30,
             deadline_s: 3,
             body_limit_bytes: 1024 * 1024,
+            max_calls: 1024,
+            body_memory_bytes: 256 * 1024 * 1024,
             shutdown_grace_s: 10,
             verified_tokens: 10_000,
             max_sessions: 5000,

@@ -76,6 +76,7 @@ codes! {
     60012 SdkAppIdMissing        NO,  "sdkappid is missing";
     60015 AccountNotAString      NO,  "an account in the body is not a string";
     60016 AppDisabled            NO,  "the app is disabled";
+    60018 TooManyRequests        after(1), "too many requests: the server has too much to do";
     60021 SourceNotAllowed       NO,  "the source address is not on the app's allow-list";
     60025 BadUrlParameter        NO,  "identifier or contenttype is missing or wrong in the URL";
 
@@ -122,7 +123,6 @@ codes! {
     60013 BackendNotJson         YES, "the backend's answer is not JSON";
     60014 AccountExchangeTimedOut YES, "the account exchange timed out";
     60017 RequestDisabled        NO,  "the request is disabled";
-    60018 TooManyRequests        after(1), "too many requests";
     60019 TooManyRequestsToo     after(1), "too many requests";
     60020 PlanMissing            NO,  "the plan is missing, expired or in arrears";
     60026 HostOfAnotherSite      NO,  "the host or the SDKAppID is of another site";

@@ -24,8 +24,8 @@ use crate::{
         ProfileBadParameter, ProfileInternal, ProfileNoAccounts, ProfileNotAdmin,
         ProfileNotImported, ProfileUnknownTag, ProfileValueNotAllowed, ProfileValueType,
         SdkAppIdMissing, SdkAppIdNotANumber, SourceNotAllowed, TimedOut, TooManyFailedChecks,
-        UnknownApp, UnknownCommand, UserSigExpired, UserSigIdentifier, UserSigIllegal, UserSigKey,
-        UserSigKicked, UserSigMissing, UserSigSdkAppId, ValueTooLong,
+        TooManyRequests, UnknownApp, UnknownCommand, UserSigExpired, UserSigIdentifier,
+        UserSigIllegal, UserSigKey, UserSigKicked, UserSigMissing, UserSigSdkAppId, ValueTooLong,
     },
     request_line::{shown_path, shown_value},
 };
@@ -191,6 +191,14 @@ impl Failure {
         Self::new(
             BadBody,
             "service timeout or request format error,please check and try again",
+        )
+    }
+
+    /// The server has more to do than it takes on at a time; nothing was done (wire §1.2).
+    pub fn overloaded() -> Self {
+        Self::new(
+            TooManyRequests,
+            "The server has too much to do, nothing was done; try again in a second.",
         )
     }
 

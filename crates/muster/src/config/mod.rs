@@ -175,6 +175,8 @@ fn judge(layers: &Layers) -> anyhow::Result<Config> {
         write_timeout_s: number(layers, "limits.write_timeout_s", 1..=DAY_S)?,
         deadline_s: number(layers, "limits.deadline_s", 1..=DAY_S)?,
         body_limit_bytes: number(layers, "limits.body_limit_bytes", 1..=1 << 30)?,
+        max_calls: number(layers, "limits.max_calls", 1..=1_000_000)?,
+        body_memory_bytes: number(layers, "limits.body_memory_bytes", 1..=1 << 40)?,
         shutdown_grace_s: number(layers, "limits.shutdown_grace_s", 0..=DAY_S)?,
         verified_tokens: number(layers, "limits.verified_tokens", 1..=100_000_000)?,
         max_sessions: number(layers, "limits.max_sessions", 0..=1_000_000)?,
@@ -184,6 +186,15 @@ fn judge(layers: &Layers) -> anyhow::Result<Config> {
         webhook_queue: number(layers, "limits.webhook_queue", 1..=1_000_000)?,
     };
     let source = |key| layers.source(key).clone();
+    ensure!(
+        limits.body_memory_bytes >= limits.body_limit_bytes,
+        "{}: limits.body_memory_bytes is {}, too little for one body of limits.body_limit_bytes, which \
+         is {} ({}); raise the one or lower the other",
+        source("limits.body_memory_bytes"),
+        limits.body_memory_bytes,
+        limits.body_limit_bytes,
+        source("limits.body_limit_bytes"),
+    );
     Ok(Config {
         listen: address(layers, "listen")?,
         tls: tls_files(layers)?,

@@ -14,6 +14,8 @@ fn values(key: &str) -> [String; 3] {
         "test_controls" => ["true", "false", "true"],
         "log.format" => ["json", "text", "json"],
         "log.level" => ["warn", "error", "debug,muster_server=trace"],
+        // Room for one body at least.
+        "limits.body_memory_bytes" => ["2000021", "2000022", "2000023"],
         number if number.starts_with("limits.") => ["21", "22", "23"],
         other => panic!("{other} is new: give it values here"),
     };
@@ -201,6 +203,11 @@ fn a_wrong_file_is_named_with_line_and_key() {
         (
             "limits = { deadline_s = 0 }",
             "DIR/my.toml:1: limits.deadline_s is 0, 1 to 86400",
+        ),
+        (
+            "limits.body_memory_bytes = 1000",
+            "DIR/my.toml:1: limits.body_memory_bytes is 1000, too little for one body of \
+             limits.body_limit_bytes, which is 1048576 (default); raise the one or lower the other",
         ),
         (
             "listen = \"localhost:1\"",

@@ -1,5 +1,5 @@
-//! Figures that others know and that are asked for at each scrape: the store's, the sessions', the
-//! process's.
+//! Figures that others know and that are asked for at each scrape: the store's, the sessions', what
+//! is in progress, the process's.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::Unit,
 };
 
-use crate::{presence::Presence, process::ProcessFigures};
+use crate::{load::Load, presence::Presence, process::ProcessFigures};
 
 /// Writes figures that are read at the scrape.
 struct Figures<'a>(DescriptorEncoder<'a>);
@@ -100,6 +100,34 @@ impl Collector for SessionCollector {
             "Open sessions.",
             None,
             &ConstGauge::new(open),
+        )
+    }
+}
+
+/// How much the server has taken on.
+pub(super) struct LoadCollector(pub(super) Arc<Load>);
+
+impl fmt::Debug for LoadCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoadCollector")
+    }
+}
+
+impl Collector for LoadCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let figure = |amount| ConstGauge::new(u64::try_from(amount).unwrap_or(u64::MAX));
+        let mut figures = Figures(encoder);
+        figures.write(
+            "muster_calls_in_progress",
+            "Calls that are being carried out.",
+            None,
+            &figure(self.0.calls()),
+        )?;
+        figures.write(
+            "muster_body_memory",
+            "Bodies of requests and answers that are held, those of up to 4 KiB not counted.",
+            Some(&Unit::Bytes),
+            &figure(self.0.bytes()),
         )
     }
 }

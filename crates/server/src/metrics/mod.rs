@@ -26,8 +26,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use self::collectors::{ProcessCollector, SessionCollector, StoreCollector};
-use crate::presence::Presence;
+use self::collectors::{LoadCollector, ProcessCollector, SessionCollector, StoreCollector};
+use crate::{load::Load, presence::Presence};
 
 /// The type of what [`Metrics::text`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
     body_bytes: Histogram,
     connections: Family<ListenerLabels, Gauge>,
     refused_connections: Family<ListenerLabels, Counter>,
+    overload_refusals: Family<OverloadLabels, Counter>,
     sign_ins: Family<CodeLabels, Counter>,
     unsigned_sessions: Counter,
     failed_handshakes: Counter,
@@ -123,6 +124,40 @@ impl EncodeLabelValue for Code {
     }
 }
 
+/// What there was no room for when a call was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Overload {
+    /// One more call in progress.
+    Calls,
+    /// The body of the request.
+    RequestMemory,
+    /// The answer.
+    AnswerMemory,
+}
+
+impl Overload {
+    const ALL: [Self; 3] = [Self::Calls, Self::RequestMemory, Self::AnswerMemory];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::RequestMemory => "request_memory",
+            Self::AnswerMemory => "answer_memory",
+        }
+    }
+}
+
+impl EncodeLabelValue for Overload {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.name().encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OverloadLabels {
+    reason: Overload,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EventLabels {
     command: EventName,
@@ -202,7 +237,7 @@ impl MetricConstructor<Histogram> for DurationBuckets {
 }
 
 impl Metrics {
-    pub(crate) fn new(store: Arc<dyn AccountStore>, presence: Presence) -> Self {
+    pub(crate) fn new(store: Arc<dyn AccountStore>, presence: Presence, load: Arc<Load>) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
             requests: Family::default(),
@@ -220,6 +255,7 @@ impl Metrics {
             ]),
             connections: Family::default(),
             refused_connections: Family::default(),
+            overload_refusals: Family::default(),
             sign_ins: Family::default(),
             unsigned_sessions: Counter::default(),
             failed_handshakes: Counter::default(),
@@ -235,6 +271,11 @@ impl Metrics {
                 .refused_connections
                 .get_or_create_owned(&ListenerLabels { listener });
         }
+        for reason in Overload::ALL {
+            metrics
+                .overload_refusals
+                .get_or_create_owned(&OverloadLabels { reason });
+        }
         for command in CallbackCommand::ALL {
             for outcome in EventOutcome::ALL {
                 metrics
@@ -242,12 +283,12 @@ impl Metrics {
                     .get_or_create_owned(&EventLabels::new(command, outcome));
             }
         }
-        metrics.register(store, presence);
+        metrics.register(store, presence, load);
         metrics
     }
 
     /// The names; a counter's gets `_total` at its end.
-    fn register(&mut self, store: Arc<dyn AccountStore>, presence: Presence) {
+    fn register(&mut self, store: Arc<dyn AccountStore>, presence: Presence, load: Arc<Load>) {
         let registry = &mut self.registry;
         registry.register(
             "muster_requests",
@@ -275,6 +316,11 @@ impl Metrics {
             "muster_connections_refused",
             "Connections closed at once because every one was taken",
             self.refused_connections.clone(),
+        );
+        registry.register(
+            "muster_overload_refusals",
+            "Calls refused because the server had too much to do (code 60018), by what was used up",
+            self.overload_refusals.clone(),
         );
         registry.register(
             "muster_sign_ins",
@@ -315,6 +361,7 @@ impl Metrics {
         registry.register("muster_build", "The running version", version);
         registry.register_collector(Box::new(StoreCollector(store)));
         registry.register_collector(Box::new(SessionCollector(presence)));
+        registry.register_collector(Box::new(LoadCollector(load)));
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -361,6 +408,13 @@ impl Metrics {
     pub(crate) fn refused_connection(&self, listener: ListenerName) {
         self.refused_connections
             .get_or_create(&ListenerLabels { listener })
+            .inc();
+    }
+
+    /// Counts a call that was refused for want of room.
+    pub(crate) fn overload(&self, reason: Overload) {
+        self.overload_refusals
+            .get_or_create(&OverloadLabels { reason })
             .inc();
     }
 

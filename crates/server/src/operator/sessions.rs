@@ -188,6 +188,7 @@ mod tests {
     use crate::{
         Clock, Limits, OperatorToken, Settings,
         core::Core,
+        load::Load,
         metrics::Metrics,
         operator::Operator,
         presence::{Entered, Presence},
@@ -207,7 +208,8 @@ mod tests {
             key: SecretKey::parse("0123456789abcdef").unwrap(),
         };
         store.create_app(new, UnixSeconds(1)).await.unwrap();
-        let metrics = Arc::new(Metrics::new(store.clone(), presence.clone()));
+        let load = Arc::new(Load::new(&Limits::default()));
+        let metrics = Arc::new(Metrics::new(store.clone(), presence.clone(), load));
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = Settings {
             listen: any_port,

@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{
     HeaderMap,
@@ -11,7 +11,11 @@ use hyper::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Limits, connections::CutOff};
+use crate::{
+    Limits,
+    connections::CutOff,
+    load::{Full, Load},
+};
 
 /// A body that has not been taken in yet.
 pub(crate) struct RequestBody {
@@ -32,6 +36,14 @@ pub(crate) enum BodyRefusal {
     Slow,
     /// It is not framed as HTTP frames bodies.
     Malformed,
+    /// There is no room for it beside what the server holds.
+    NoRoom,
+}
+
+impl From<Full> for BodyRefusal {
+    fn from(Full: Full) -> Self {
+        Self::NoRoom
+    }
 }
 
 impl RequestBody {
@@ -45,27 +57,27 @@ impl RequestBody {
         }
     }
 
-    /// Reads the body to its end.
-    pub(crate) async fn read(mut self) -> Result<Result<Bytes, BodyRefusal>, CutOff> {
+    /// Reads the body to its end. It counts as held until the last slice of it is gone.
+    pub(crate) async fn read(mut self, load: &Load) -> Result<Result<Bytes, BodyRefusal>, CutOff> {
         let announced = self.body.size_hint().exact();
-        let mut first = match self.next().await? {
+        // `next` judges the announced length.
+        let announced_bytes = announced.and_then(|bytes| usize::try_from(bytes).ok());
+        let mut piece = match self.next().await? {
             Err(refusal) => return Ok(Err(refusal)),
             Ok(None) => return Ok(Ok(Bytes::new())),
             Ok(Some(first)) => first,
         };
         if self.body.is_end_stream() {
-            return Ok(Ok(first));
+            return Ok(load.hold(piece).map_err(BodyRefusal::from));
         }
-        // `next` has judged the announced length already.
-        let capacity_bytes = announced
-            .and_then(|bytes| usize::try_from(bytes).ok())
-            .unwrap_or(0);
-        let mut whole = BytesMut::with_capacity(capacity_bytes.max(2 * first.len()));
+        let mut pieces = load.pieces();
         loop {
-            whole.extend_from_slice(&first);
-            first = match self.next().await? {
+            if let Err(full) = pieces.push(&piece, announced_bytes) {
+                return Ok(Err(full.into()));
+            }
+            piece = match self.next().await? {
                 Err(refusal) => return Ok(Err(refusal)),
-                Ok(None) => return Ok(Ok(whole.freeze())),
+                Ok(None) => return Ok(Ok(pieces.whole())),
                 Ok(Some(next)) => next,
             };
         }

@@ -12,7 +12,7 @@ use muster_accounts::{
     },
 };
 use muster_wire::{
-    Failure, Request, account_delete, account_import, kick,
+    Command, Failure, Request, account_delete, account_import, kick,
     online_status::{self, Status},
     portrait_set,
     webhook::{Event, StateChange},
@@ -71,6 +71,21 @@ pub(crate) fn entries(request: &Request) -> usize {
         Request::Kick(_) | Request::PortraitSet(_) => 1,
         Request::PortraitGet(get) => get.users.len(),
         Request::OnlineStatus(status) => status.users.len(),
+    }
+}
+
+/// Whether a command changes what is stored.
+pub(crate) fn writes(command: Command) -> bool {
+    match command {
+        Command::AccountImport
+        | Command::MultiaccountImport
+        | Command::AccountDelete
+        | Command::Kick
+        | Command::PortraitSet => true,
+        Command::AccountCheck
+        | Command::QueryOnlineStatus
+        | Command::Querystate
+        | Command::PortraitGet => false,
     }
 }
 

@@ -4,7 +4,9 @@
 //! The way of a call is the order of wire §2. [`muster_wire::parse_call`] does checks 1 to 7, the
 //! [`gate`] 8 to 14, [`body`] 15, [`muster_wire::Request::decode`] 16 and 17, and [`commands`]
 //! carries out what is left, within the deadline. Whatever comes of it is an answer of HTTP status
-//! 200 (503 while the server stops) and one line in the log.
+//! 200 (503 while the server stops) and one line in the log. What is more than the server takes on at
+//! a time ([`Load`]) is refused where it turns out: the body while it is read, the work before it
+//! begins, the answer of a read when it is made.
 //!
 //! One path is not the protocol's: at [`session::PATH`] users of an app show that they are online.
 
@@ -46,8 +48,9 @@ use crate::{
     connections::{Answer, Caller, CutOff},
     core::Core,
     faults::{Effect, Outcome},
+    load::{self, Load},
     log_text::LogText,
-    metrics::command_name,
+    metrics::{Overload, command_name},
     panics,
     request_id::RequestId,
 };
@@ -62,6 +65,7 @@ pub(crate) struct Public(Arc<Shared>);
 struct Shared {
     core: Core,
     gate: Gate,
+    load: Arc<Load>,
     limits: Limits,
     trusted_proxies: Vec<IpNet>,
 }
@@ -87,13 +91,13 @@ struct Answered {
     code: Option<ErrorCode>,
     /// `ErrorInfo`, if it failed.
     info: Option<String>,
-    body: Vec<u8>,
+    body: Bytes,
     /// The request was not read to its end, so the connection cannot go on.
     close: bool,
 }
 
 impl Answered {
-    fn ok(body: Vec<u8>) -> Self {
+    fn ok(body: Bytes) -> Self {
         Self {
             status: StatusCode::OK,
             code: None,
@@ -104,7 +108,7 @@ impl Answered {
     }
 
     fn failed(service: Option<Service>, failure: &Failure) -> Self {
-        let body = failure_body(service, failure);
+        let body = failure_body(service, failure).into();
         Self {
             status: StatusCode::OK,
             code: Some(failure.code),
@@ -168,8 +172,9 @@ impl Answer for Public {
 }
 
 impl Public {
-    pub(crate) fn new(settings: &Settings, core: Core) -> Self {
+    pub(crate) fn new(settings: &Settings, core: Core, load: Arc<Load>) -> Self {
         Self(Arc::new(Shared {
+            load,
             gate: Gate::new(settings, core.store.clone(), core.metrics.clone()),
             limits: settings.limits.clone(),
             trusted_proxies: settings.trusted_proxies.clone(),
@@ -213,7 +218,7 @@ impl Shared {
         };
         let service = Some(admitted.command.service());
         // 15
-        let body = match body.read().await? {
+        let body = match body.read(&self.load).await? {
             Ok(body) => body,
             Err(BodyRefusal::TooLarge) => {
                 return Ok(Answered::failed(service, &Failure::body_too_large()).closing());
@@ -221,14 +226,38 @@ impl Shared {
             Err(BodyRefusal::Slow | BodyRefusal::Malformed) => {
                 return Ok(Answered::failed(service, &Failure::slow_body()).closing());
             }
+            Err(BodyRefusal::NoRoom) => {
+                let overloaded = self.overloaded(Overload::RequestMemory);
+                return Ok(Answered::failed(service, &overloaded).closing());
+            }
         };
         record.body_bytes = body.len();
         self.core.metrics.body(body.len());
-        let answered = match self.strike(&admitted) {
+        let command = admitted.command;
+        let done = match self.strike(&admitted) {
             None => self.carry_out(admitted, &body, record).await,
             Some(effect) => self.suffer(effect, admitted, &body, record).await?,
         };
-        Ok(answered.map_or_else(|failure| Answered::failed(service, &failure), Answered::ok))
+        Ok(match done.and_then(|answer| self.hold(command, answer)) {
+            Ok(answer) => Answered::ok(answer),
+            Err(failure) => Answered::failed(service, &failure),
+        })
+    }
+
+    /// Counts an answer as held until the caller has taken it. A read for which there is no room is
+    /// refused, and can be had again; what a write has done is answered in any case.
+    fn hold(&self, command: Command, answer: Vec<u8>) -> Result<Bytes, Failure> {
+        if commands::writes(command) {
+            return Ok(self.load.hold_anyway(answer));
+        }
+        let held = self.load.hold(answer);
+        held.map_err(|load::Full| self.overloaded(Overload::AnswerMemory))
+    }
+
+    /// Counts that a call is refused for want of room, and says so.
+    fn overloaded(&self, why: Overload) -> Failure {
+        self.core.metrics.overload(why);
+        Failure::overloaded()
     }
 
     /// What a fault does to this call, if one strikes it.
@@ -304,7 +333,7 @@ impl Shared {
         }
     }
 
-    /// Checks 16 and 17, and the work.
+    /// Checks 16 and 17, and the work, unless too much of it is in progress.
     async fn carry_out(
         &self,
         admitted: Admitted,
@@ -318,6 +347,9 @@ impl Shared {
             source,
             now,
         } = admitted;
+        let Ok(_in_progress) = self.load.begin() else {
+            return Err(self.overloaded(Overload::Calls));
+        };
         let declared = &app.settings.custom_fields;
         let request = muster_wire::Request::decode(command, body, declared)?;
         record.entries = commands::entries(&request);
@@ -424,7 +456,7 @@ fn panicked(record: &Record, panic: &str) -> Answered {
 
 /// Headers of wire §1.2.
 fn response(answered: Answered, request_id: RequestId) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(answered.body));
+    let mut response = Response::new(Full::new(answered.body));
     *response.status_mut() = answered.status;
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -206,7 +206,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::presence::Presence;
+    use crate::{Limits, load::Load, presence::Presence};
 
     const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 
@@ -243,7 +243,8 @@ mod tests {
         for before in [0, 1] {
             let store = Arc::new(ReferenceStore::default());
             let app = app(&store, format!("http://{address}/hook")).await;
-            let metrics = Arc::new(Metrics::new(store, Presence::new(1)));
+            let load = Arc::new(Load::new(&Limits::default()));
+            let metrics = Arc::new(Metrics::new(store, Presence::new(1), load));
             let (clock, _hand) = Clock::stopped_at(NOW);
             let webhooks = Webhooks::new(metrics.clone(), clock, 10);
             let tell = || {

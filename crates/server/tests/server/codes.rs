@@ -150,6 +150,13 @@ fn scene(code: u64) -> Scene {
             };
             under(patch, call(IMPORT, ALICE))
         }
+        60018 => Scene {
+            limits: Limits {
+                max_calls: 0,
+                ..Limits::default()
+            },
+            ..call(IMPORT, ALICE)
+        },
         60021 => {
             let patch = AppPatch {
                 allow_list: Some(vec!["192.0.2.0/24".parse().unwrap()]),

@@ -22,6 +22,7 @@ mod operator_backup;
 mod operator_faults;
 mod operator_refusals;
 mod order;
+mod overload;
 mod peer;
 mod receiver;
 mod sessions;

@@ -60,6 +60,11 @@ impl Peer {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = soon(TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream)
+    }
+
+    /// A connection that was made elsewhere.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         Self {
             stream,
             received: Vec::new(),

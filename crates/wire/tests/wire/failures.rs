@@ -46,6 +46,11 @@ fn codes_and_texts() {
             "Source address 2001:db8::7 is not on the allow-list of SDKAppID 1400000000.",
         ),
         (
+            Failure::overloaded(),
+            60018,
+            "The server has too much to do, nothing was done; try again in a second.",
+        ),
+        (
             Failure::too_many_failed_checks("bob"),
             70050,
             "Too many failed UserSig checks for \"bob\"; wait one minute.",
