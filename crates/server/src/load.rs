@@ -2,15 +2,23 @@
 //!
 //! Two amounts have a bound: calls that are being carried out, and bytes of request bodies and of
 //! answers. Who finds no room is refused at once: waiting for room would be one more queue, and the
-//! caller at its end would be answered too late. What is let in is so little that the store gets to
-//! all of it within the deadline.
+//! caller at its end would be answered too late.
+//!
+//! How many calls the store gets to within the deadline depends on the calls, the disk and the
+//! machine. If all that were let in waited longer than that, all would be carried out and none answered.
+//! So the bound on calls moves: a call that took more than half the deadline lowers it by one, one that
+//! took less raises it again.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::Limits;
 
@@ -20,9 +28,17 @@ const SMALL_BYTES: usize = 4 * 1024;
 /// The room that the first bytes of a larger body take at least, if so much is to come.
 const FIRST_BYTES: usize = 16 * 1024;
 
+/// However slow calls are, so many may be in progress: a part of a group of the store's.
+const LEAST_CALLS: usize = 64;
+
 /// All that one server has taken on.
 pub(crate) struct Load {
     calls: Amount,
+    /// The bound on calls is between these.
+    least_calls: usize,
+    most_calls: usize,
+    /// A call that takes longer is slow.
+    slow: Duration,
     bytes: Arc<Amount>,
 }
 
@@ -33,11 +49,14 @@ pub(crate) struct Full;
 /// So much of something, and how much of it there may be.
 struct Amount {
     used: AtomicUsize,
-    most: usize,
+    most: AtomicUsize,
 }
 
 /// A call that is being carried out as long as this lives.
-pub(crate) struct InProgress<'a>(&'a Amount);
+pub(crate) struct InProgress<'a> {
+    load: &'a Load,
+    began: Instant,
+}
 
 /// Bytes that are counted as long as this lives.
 struct Counted {
@@ -61,6 +80,9 @@ impl Load {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             calls: Amount::new(limits.max_calls),
+            least_calls: LEAST_CALLS.min(limits.max_calls),
+            most_calls: limits.max_calls,
+            slow: Duration::from_secs(limits.deadline_s) / 2,
             bytes: Arc::new(Amount::new(limits.body_memory_bytes)),
         }
     }
@@ -68,7 +90,23 @@ impl Load {
     /// Begins a call, if not too many are in progress.
     pub(crate) fn begin(&self) -> Result<InProgress<'_>, Full> {
         self.calls.take(1)?;
-        Ok(InProgress(&self.calls))
+        Ok(InProgress {
+            load: self,
+            began: Instant::now(),
+        })
+    }
+
+    /// Moves the bound on calls by what one of them took. Two that end together may count as one.
+    fn learn(&self, took: Duration) {
+        let bound = self.calls.most.load(Ordering::Relaxed);
+        let moved = if took > self.slow {
+            bound.saturating_sub(1).max(self.least_calls)
+        } else {
+            (bound + 1).min(self.most_calls)
+        };
+        if moved != bound {
+            self.calls.most.store(moved, Ordering::Relaxed);
+        }
     }
 
     /// Counts these bytes until they are gone, if there is room for them.
@@ -119,6 +157,11 @@ impl Load {
         self.calls.used.load(Ordering::Relaxed)
     }
 
+    /// How many may be.
+    pub(crate) fn calls_bound(&self) -> usize {
+        self.calls.most.load(Ordering::Relaxed)
+    }
+
     /// How many bytes are held.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.used.load(Ordering::Relaxed)
@@ -129,15 +172,16 @@ impl Amount {
     fn new(most: usize) -> Self {
         Self {
             used: AtomicUsize::new(0),
-            most,
+            most: AtomicUsize::new(most),
         }
     }
 
     fn take(&self, size: usize) -> Result<(), Full> {
+        let most = self.most.load(Ordering::Relaxed);
         let taken = self
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(size).filter(|used| *used <= self.most)
+                used.checked_add(size).filter(|used| *used <= most)
             });
         taken.map(|_| ()).map_err(|_| Full)
     }
@@ -149,7 +193,8 @@ impl Amount {
 
 impl Drop for InProgress<'_> {
     fn drop(&mut self) {
-        self.0.give_back(1);
+        self.load.calls.give_back(1);
+        self.load.learn(self.began.elapsed());
     }
 }
 
@@ -220,6 +265,36 @@ mod tests {
         drop(first);
         assert!(load.begin().is_ok());
         assert_eq!(load.calls(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_calls_lower_the_bound() {
+        let load = Load::new(&Limits {
+            max_calls: LEAST_CALLS + 10,
+            deadline_s: 3,
+            ..Limits::default()
+        });
+        let begun = |count| {
+            let calls = (0..count).map(|_| load.begin());
+            calls.collect::<Result<Vec<_>, _>>().unwrap()
+        };
+        let slow = begun(4);
+        tokio::time::advance(Duration::from_millis(1501)).await;
+        drop(slow);
+        assert_eq!(load.calls_bound(), LEAST_CALLS + 6);
+        let many = begun(LEAST_CALLS + 6);
+        assert_eq!(load.begin().err(), Some(Full));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        drop(many);
+        assert_eq!(load.calls_bound(), LEAST_CALLS);
+        let fast = begun(8);
+        tokio::time::advance(Duration::from_millis(1500)).await;
+        drop(fast);
+        assert_eq!(load.calls_bound(), LEAST_CALLS + 8);
+        for _ in 0..8 {
+            drop(load.begin());
+        }
+        assert_eq!(load.calls_bound(), LEAST_CALLS + 10);
     }
 
     #[test]

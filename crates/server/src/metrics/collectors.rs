@@ -124,6 +124,12 @@ impl Collector for LoadCollector {
             &figure(self.0.calls()),
         )?;
         figures.write(
+            "muster_calls_bound",
+            "How many calls may be carried out at a time: fewer than limits.max_calls while they are slow.",
+            None,
+            &figure(self.0.calls_bound()),
+        )?;
+        figures.write(
             "muster_body_memory",
             "Bodies of requests and answers that are held, those of up to 4 KiB not counted.",
             Some(&Unit::Bytes),
