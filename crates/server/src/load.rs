@@ -18,7 +18,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 
 use crate::Limits;
 
@@ -31,6 +34,10 @@ const FIRST_BYTES: usize = 16 * 1024;
 /// However slow calls are, so many may be in progress: a part of a group of the store's.
 const LEAST_CALLS: usize = 64;
 
+/// Profiles of up to 500 users are read, and made an answer, for so many calls at a time; the others
+/// wait. How large what is read will be, up to some megabytes, shows only when it is there.
+const PROFILE_READS: usize = 32;
+
 /// All that one server has taken on.
 pub(crate) struct Load {
     calls: Amount,
@@ -40,6 +47,7 @@ pub(crate) struct Load {
     /// A call that takes longer is slow.
     slow: Duration,
     bytes: Arc<Amount>,
+    profile_reads: Semaphore,
 }
 
 /// There is no room left.
@@ -84,6 +92,7 @@ impl Load {
             most_calls: limits.max_calls,
             slow: Duration::from_secs(limits.deadline_s) / 2,
             bytes: Arc::new(Amount::new(limits.body_memory_bytes)),
+            profile_reads: Semaphore::new(PROFILE_READS),
         }
     }
 
@@ -150,6 +159,12 @@ impl Load {
                 bytes: 0,
             },
         }
+    }
+
+    /// Waits for the turn to read profiles, which lasts until what is given is dropped.
+    pub(crate) async fn profile_read(&self) -> SemaphorePermit<'_> {
+        let turn = self.profile_reads.acquire().await;
+        turn.expect("it is never closed")
     }
 
     /// How many calls are being carried out.

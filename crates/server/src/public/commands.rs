@@ -20,6 +20,7 @@ use muster_wire::{
 
 use crate::{
     Clock,
+    load::Load,
     presence::{Ended, Presence},
     webhooks::{Origin, Webhooks},
 };
@@ -28,6 +29,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Work {
     pub(crate) store: Arc<dyn AccountStore>,
+    pub(crate) load: Arc<Load>,
     pub(crate) presence: Presence,
     pub(crate) webhooks: Webhooks,
     pub(crate) app: Arc<App>,
@@ -136,6 +138,7 @@ impl Work {
             Request::OnlineStatus(asked) => self.online_status(asked).await,
             Request::PortraitSet(set) => self.set_portrait(set).await,
             Request::PortraitGet(get) => {
+                let _turn = self.load.profile_read().await;
                 let accounts = self.store.accounts(app, &get.users).await?;
                 Ok(get.answer(&accounts))
             }

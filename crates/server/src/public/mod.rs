@@ -355,6 +355,7 @@ impl Shared {
         record.entries = commands::entries(&request);
         let work = Work {
             store: self.core.store.clone(),
+            load: self.load.clone(),
             presence: self.core.presence.clone(),
             webhooks: self.core.webhooks.clone(),
             app,

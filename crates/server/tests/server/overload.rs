@@ -255,3 +255,38 @@ async fn answers_beyond_those_in_memory() {
     until(&server, HELD, |bytes| bytes == 0.0).await;
     assert_eq!(server.call(GET, &portraits(400)).await.code(), 0);
 }
+
+/// Others wait without anything in memory, but for their request.
+#[tokio::test]
+async fn profiles_are_read_for_some_at_a_time() {
+    const CALLS: usize = 40;
+    let store = StubStore::new();
+    let limits = Limits {
+        deadline_s: 60,
+        ..Limits::default()
+    };
+    let server = Setup {
+        limits,
+        store: store.clone(),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    set_large_profile(&server).await;
+    store.set(Fault::Blocks);
+    let mut peers = Vec::new();
+    for _ in 0..CALLS {
+        let mut peer = Peer::connect(server.public).await;
+        peer.send(post(GET, &query("administrator"), &portraits(1)))
+            .await;
+        peers.push(peer);
+    }
+    until(&server, "muster_calls_in_progress", |calls| calls == 40.0).await;
+    assert_eq!(store.waiting(), 32);
+    for _ in &peers {
+        store.release();
+    }
+    for mut peer in peers {
+        assert_eq!(peer.answer().await.code(), 0);
+    }
+}

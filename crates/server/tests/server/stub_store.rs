@@ -67,6 +67,11 @@ impl StubStore {
         .await;
     }
 
+    /// How many calls wait here.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     /// Lets one call go on.
     pub(crate) fn release(&self) {
         self.releases.add_permits(1);
