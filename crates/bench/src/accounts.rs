@@ -3,8 +3,19 @@
 
 /// The accounts of one seed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Accounts {
+pub struct Accounts {
     pub(crate) seed: u32,
+}
+
+/// What an import says of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountValues {
+    /// At most 30 bytes.
+    pub user_id: String,
+    /// Its nickname.
+    pub nick: String,
+    /// The URL of its avatar.
+    pub face_url: String,
 }
 
 /// Words for nicknames; some take more than one byte a letter, as real ones do.
@@ -32,6 +43,27 @@ const SECOND: [&str; 16] = [
 ];
 
 impl Accounts {
+    /// The set of this seed.
+    pub fn new(seed: u32) -> Accounts {
+        Accounts { seed }
+    }
+
+    /// The values of an account, for those who bring them somewhere else than to the account API.
+    /// Another `version` is another nickname.
+    pub fn values(self, number: u64, version: u64) -> AccountValues {
+        let mut random = self.random(number);
+        let text = |push: &mut dyn FnMut(&mut Vec<u8>)| {
+            let mut out = Vec::new();
+            push(&mut out);
+            String::from_utf8(out).expect("what is pushed is text")
+        };
+        AccountValues {
+            user_id: text(&mut |out| self.push_user_id(out, number)),
+            nick: text(&mut |out| push_nick(out, &mut random, version)),
+            face_url: text(&mut |out| push_face_url(out, &mut random)),
+        }
+    }
+
     /// At most 30 bytes (wire §4.1 allows 32), for numbers up to 10^14.
     pub(crate) fn push_user_id(self, out: &mut Vec<u8>, number: u64) {
         out.extend_from_slice(b"bench");
@@ -48,10 +80,9 @@ impl Accounts {
         self.push_user_id(out, number);
         out.extend_from_slice(b"\",\"Nick\":\"");
         push_nick(out, &mut random, version);
-        out.extend_from_slice(b"\",\"FaceUrl\":\"https://img.example.com/avatars/v2/");
-        push_hex(out, random.u64(..));
-        push_hex(out, random.u64(..));
-        out.extend_from_slice(b".png\"");
+        out.extend_from_slice(b"\",\"FaceUrl\":\"");
+        push_face_url(out, &mut random);
+        out.push(b'"');
     }
 
     /// The nickname that [`push_record`](Self::push_record) gives.
@@ -73,6 +104,13 @@ fn push_nick(out: &mut Vec<u8>, random: &mut fastrand::Rng, version: u64) {
         out.push(b' ');
         push_decimal(out, version, 1);
     }
+}
+
+fn push_face_url(out: &mut Vec<u8>, random: &mut fastrand::Rng) {
+    out.extend_from_slice(b"https://img.example.com/avatars/v2/");
+    push_hex(out, random.u64(..));
+    push_hex(out, random.u64(..));
+    out.extend_from_slice(b".png");
 }
 
 /// With zeros in front up to `width` digits.
@@ -180,7 +218,11 @@ mod tests {
                 assert!(!value.is_empty() && value.len() <= 500, "{record}");
                 total += value.len();
             }
-            faces.insert(fields["FaceUrl"].as_str().unwrap().to_owned());
+            let values = accounts.values(number, 0);
+            assert_eq!(fields["UserID"], values.user_id);
+            assert_eq!(fields["Nick"], values.nick);
+            assert_eq!(fields["FaceUrl"], values.face_url);
+            faces.insert(values.face_url);
             let nick = text(|out| accounts.push_nick(out, number, 0));
             assert_eq!(fields["Nick"], nick);
             let changed = text(|out| accounts.push_nick(out, number, 1));

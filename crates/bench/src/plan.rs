@@ -12,6 +12,12 @@ use crate::{
 /// Most accounts of a plan.
 pub(crate) const ACCOUNTS_LIMIT: u64 = 10_000_000_000;
 
+/// Greatest number that the accounts of a plan begin with.
+const FIRST_LIMIT: u64 = 1_000_000_000_000;
+
+/// Greatest distance between the numbers of a plan.
+const EVERY_LIMIT: u64 = 1000;
+
 /// What a run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
@@ -20,8 +26,18 @@ pub enum Workload {
         /// The second time.
         again: Option<Again>,
     },
+    /// Accounts that were imported before, each once more.
+    Reimport {
+        /// Which Nick: 0 is that of a first import, and any other number is another one.
+        version: u64,
+        /// So many of them, in a scattered order; without it all, in the order of their numbers.
+        sample: Option<u64>,
+    },
     /// Asks for each account once, in a scattered order.
-    Check,
+    Check {
+        /// Only for so many of them.
+        sample: Option<u64>,
+    },
     /// A mix of commands over accounts that were imported before.
     Mixed {
         /// How many calls.
@@ -49,6 +65,8 @@ pub struct Plan {
     warm_up_calls: u64,
     names: Accounts,
     scattered: Scattered,
+    first: u64,
+    every: u64,
 }
 
 /// One call, ready to be sent.
@@ -70,7 +88,7 @@ pub(crate) struct Phase {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    Import { version: u64 },
+    Import { version: u64, scattered: bool },
     Check,
     Mixed,
 }
@@ -101,6 +119,25 @@ impl Plan {
             warm_up_calls,
             names: Accounts { seed },
             scattered: Scattered::new(accounts),
+            first: 0,
+            every: 1,
+        }
+    }
+
+    /// The same calls about other accounts of the seed: number `first`, and from there on each
+    /// `every`th.
+    ///
+    /// # Panics
+    ///
+    /// If `first` is above 1,000,000,000,000, or `every` not in 1 to 1000.
+    #[must_use]
+    pub fn numbered(self, first: u64, every: u64) -> Plan {
+        assert!(first <= FIRST_LIMIT, "first: {first}");
+        assert!((1..=EVERY_LIMIT).contains(&every), "every: {every}");
+        Plan {
+            first,
+            every,
+            ..self
         }
     }
 
@@ -112,6 +149,14 @@ impl Plan {
         self.batch
     }
 
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(crate) fn every(&self) -> u64 {
+        self.every
+    }
+
     pub(crate) fn seed(&self) -> u32 {
         self.names.seed
     }
@@ -119,17 +164,27 @@ impl Plan {
     pub(crate) fn workload_name(&self) -> &'static str {
         match self.workload {
             Workload::Import { .. } => "import",
-            Workload::Check => "check",
+            Workload::Reimport { .. } => "reimport",
+            Workload::Check { .. } => "check",
             Workload::Mixed { .. } => "mixed",
         }
     }
 
     /// In the order in which they are run.
     pub(crate) fn phases(&self) -> Vec<Phase> {
-        let over_all = 0..self.accounts.div_ceil(self.batch);
+        let over_all = 0..self.positions().div_ceil(self.batch);
+        let in_order = |version| Kind::Import {
+            version,
+            scattered: false,
+        };
         let (name, kind, calls) = match self.workload {
-            Workload::Import { .. } => ("import", Kind::Import { version: 0 }, over_all.clone()),
-            Workload::Check => ("check", Kind::Check, over_all.clone()),
+            Workload::Import { .. } => ("import", in_order(0), over_all.clone()),
+            Workload::Reimport { version, sample } => {
+                let scattered = sample.is_some();
+                let kind = Kind::Import { version, scattered };
+                ("reimport", kind, over_all.clone())
+            }
+            Workload::Check { .. } => ("check", Kind::Check, over_all.clone()),
             Workload::Mixed { calls, skip_calls } => {
                 let end = skip_calls.saturating_add(calls);
                 ("mixed", Kind::Mixed, skip_calls..end)
@@ -158,7 +213,7 @@ impl Plan {
             };
             phases.push(Phase {
                 name,
-                kind: Kind::Import { version },
+                kind: in_order(version),
                 calls: over_all,
             });
         }
@@ -169,16 +224,33 @@ impl Plan {
     /// The call of this number.
     pub(crate) fn call(&self, phase: &Phase, number: u64) -> Call {
         match phase.kind {
-            Kind::Import { version } => self.import(self.slice(number), version),
+            Kind::Import { version, scattered } => {
+                let place = |at| if scattered { self.scattered.at(at) } else { at };
+                self.import(self.slice(number).map(place), version)
+            }
             Kind::Check => self.check(self.slice(number).map(|at| self.scattered.at(at))),
             Kind::Mixed => self.mixed(number),
         }
     }
 
-    /// The positions that a call has of those of all accounts.
+    /// The positions that a call has of those of a phase.
     fn slice(&self, number: u64) -> Range<u64> {
         let first = number * self.batch;
-        first..(first + self.batch).min(self.accounts)
+        first..(first + self.batch).min(self.positions())
+    }
+
+    /// How many accounts a phase is about that names each once.
+    fn positions(&self) -> u64 {
+        let sample = match self.workload {
+            Workload::Reimport { sample, .. } | Workload::Check { sample } => sample,
+            Workload::Import { .. } | Workload::Mixed { .. } => None,
+        };
+        sample.map_or(self.accounts, |sample| sample.min(self.accounts))
+    }
+
+    /// The number of the account at a place of the set.
+    fn number(&self, place: u64) -> u64 {
+        self.first + place * self.every
     }
 
     /// The shares are those that the help of `muster bench mixed` states.
@@ -218,7 +290,8 @@ impl Plan {
         (0..self.batch).map(move |i| (first + 2 * i) % accounts.next_multiple_of(2) % accounts)
     }
 
-    fn import(&self, numbers: impl Iterator<Item = u64>, version: u64) -> Call {
+    fn import(&self, places: impl Iterator<Item = u64>, version: u64) -> Call {
+        let numbers = places.map(|place| self.number(place));
         let mut body =
             Vec::with_capacity(50 + usize::try_from(self.batch).expect("up to 100") * 180);
         if self.batch == 1 {
@@ -247,7 +320,8 @@ impl Plan {
         }
     }
 
-    fn check(&self, numbers: impl Iterator<Item = u64>) -> Call {
+    fn check(&self, places: impl Iterator<Item = u64>) -> Call {
+        let numbers = places.map(|place| self.number(place));
         let mut body = b"{\"CheckItem\":[".to_vec();
         let accounts = push_list(&mut body, numbers, |body, number| {
             body.extend_from_slice(b"{\"UserID\":\"");
@@ -262,7 +336,8 @@ impl Plan {
         }
     }
 
-    fn portrait_get(&self, numbers: impl Iterator<Item = u64>) -> Call {
+    fn portrait_get(&self, places: impl Iterator<Item = u64>) -> Call {
+        let numbers = places.map(|place| self.number(place));
         let mut body = b"{\"To_Account\":[".to_vec();
         let accounts = push_list(&mut body, numbers, |body, number| {
             body.push(b'"');
@@ -280,7 +355,8 @@ impl Plan {
         }
     }
 
-    fn portrait_set(&self, number: u64, version: u64) -> Call {
+    fn portrait_set(&self, place: u64, version: u64) -> Call {
+        let number = self.number(place);
         let mut body = b"{\"From_Account\":\"".to_vec();
         self.names.push_user_id(&mut body, number);
         body.extend_from_slice(

@@ -23,7 +23,7 @@ const LAG_TOLD: Duration = Duration::from_millis(100);
 pub struct Report {
     /// The version of the generator.
     pub muster_version: &'static str,
-    /// `import`, `check` or `mixed`.
+    /// `import`, `reimport`, `check` or `mixed`.
     pub workload: &'static str,
     /// The server's base URL.
     pub endpoint: String,
@@ -35,6 +35,10 @@ pub struct Report {
     pub batch: u64,
     /// Which set of accounts.
     pub seed: u32,
+    /// The number of its first account.
+    pub first: u64,
+    /// How far apart the numbers of its accounts are.
+    pub every: u64,
     /// How many connections.
     pub connections: usize,
     /// Calls per second that were asked for; null if each connection called as fast as it could.
@@ -65,7 +69,7 @@ pub enum Ended {
 /// One phase.
 #[derive(Debug, Serialize)]
 pub struct PhaseReport {
-    /// `warm-up`, `import`, `again, unchanged`, `again, changed`, `check` or `mixed`.
+    /// `warm-up`, `import`, `again, unchanged`, `again, changed`, `reimport`, `check` or `mixed`.
     pub name: &'static str,
     /// From the first call to the last answer.
     pub elapsed_s: f64,
@@ -186,6 +190,8 @@ impl Report {
             accounts: plan.accounts(),
             batch: plan.batch(),
             seed: plan.seed(),
+            first: plan.first(),
+            every: plan.every(),
             connections: bench.load.connections,
             rate_per_s: bench.load.rate_per_s,
             ended,

@@ -176,6 +176,41 @@ async fn imports_once_and_again_and_finds_what_it_imported() {
 }
 
 #[tokio::test]
+async fn numbers_and_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let muster = dev(dir.path());
+    let operator = operator(&muster);
+    let accounts = async || operator.app(SDKAPPID).await.unwrap().accounts - 1;
+    let account = async |number: u32| {
+        let user_id = format!("bench1-{number:08}");
+        operator.account(SDKAPPID, &user_id).await.unwrap()
+    };
+    bench(dir.path(), &at(&muster, "import --accounts 300")).clean();
+    // 300 to 499 are new, though 250 to 299 are not.
+    let words = "import --accounts 250 --first 250";
+    bench(dir.path(), &at(&muster, words)).clean();
+    assert_eq!(accounts().await, 500);
+
+    let before = (account(400).await, account(401).await);
+    let words = "reimport --accounts 250 --every 2 --first 1 --nick 3";
+    let report = bench(dir.path(), &at(&muster, words));
+    assert_eq!(phases(report.clean()), [json!(["reimport", 3, 250])]);
+    let after = (account(400).await, account(401).await);
+    assert_eq!(before.0.nick, after.0.nick);
+    assert_ne!(before.1.nick, after.1.nick);
+
+    for (words, expected) in [
+        ("reimport --accounts 500 --sample 120", "reimport"),
+        ("check --accounts 500 --sample 120", "check"),
+    ] {
+        let done = bench(dir.path(), &at(&muster, words));
+        assert_eq!(phases(done.clean()), [json!([expected, 2, 120])]);
+        assert_eq!(done.clean()["phases"][0]["not_imported"], 0);
+    }
+    assert_eq!(accounts().await, 500);
+}
+
+#[tokio::test]
 async fn a_mix_by_command_and_at_a_rate() {
     let dir = tempfile::tempdir().unwrap();
     let muster = dev(dir.path());

@@ -55,7 +55,20 @@ fn phases() {
                 ("again, changed", 0..100),
             ],
         ),
-        (Workload::Check, 0, vec![("check", 0..100)]),
+        (Workload::Check { sample: None }, 0, vec![("check", 0..100)]),
+        (
+            Workload::Check { sample: Some(25) },
+            1,
+            vec![("warm-up", 0..1), ("check", 1..3)],
+        ),
+        (
+            Workload::Reimport {
+                version: 1,
+                sample: Some(2000),
+            },
+            0,
+            vec![("reimport", 0..100)],
+        ),
         (
             Workload::Mixed {
                 calls: 7,
@@ -143,10 +156,81 @@ fn a_check_asks_for_what_an_import_made() {
         ids
     };
     let imported = ids(Workload::Import { again: None }, "AccountList");
-    let mut checked = ids(Workload::Check, "CheckItem");
+    let mut checked = ids(Workload::Check { sample: None }, "CheckItem");
     assert_ne!(imported, checked);
     checked.sort_unstable();
     assert_eq!(imported, checked);
+}
+
+#[test]
+fn a_reimport_names_known_accounts() {
+    let lists = |plan: &Plan| -> Vec<Value> {
+        let calls = calls(plan, &plan.phases()[0]);
+        calls
+            .into_iter()
+            .map(|(_, mut body)| body["AccountList"].take())
+            .collect()
+    };
+    let entries = |plan: &Plan| -> Vec<Value> {
+        let lists = lists(plan).into_iter();
+        lists
+            .flat_map(|mut list| std::mem::take(list.as_array_mut().unwrap()))
+            .collect()
+    };
+    let imported = entries(&plan(Workload::Import { again: None }, 1000, 100));
+    let reimport = |version, sample| {
+        let plan = plan(Workload::Reimport { version, sample }, 1000, 100);
+        entries(&plan)
+    };
+    assert_eq!(reimport(0, None), imported);
+    for (changed, before) in reimport(7, None).iter().zip(&imported) {
+        assert_eq!(changed["UserID"], before["UserID"]);
+        assert_ne!(changed["Nick"], before["Nick"]);
+    }
+    let sampled = reimport(0, Some(250));
+    assert_eq!(sampled.len(), 250);
+    let ids: BTreeSet<_> = sampled
+        .iter()
+        .map(|entry| entry["UserID"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 250);
+    assert!(sampled.iter().all(|entry| imported.contains(entry)));
+    assert_ne!(sampled[..], imported[..250]);
+}
+
+#[test]
+fn numbers_begin_elsewhere_and_lie_apart() {
+    let numbers = |workload, first, every| -> BTreeSet<String> {
+        let plan = plan(workload, 30, 10).numbered(first, every);
+        let list = match workload {
+            Workload::Check { .. } => "CheckItem",
+            _ => "AccountList",
+        };
+        let calls = calls(&plan, &plan.phases()[0]).into_iter();
+        calls
+            .flat_map(|(_, body)| texts(&body[list], Some("UserID")))
+            .collect()
+    };
+    for (first, every) in [(0, 1), (5, 1), (0, 2), (1, 2), (FIRST_LIMIT, EVERY_LIMIT)] {
+        let expected: BTreeSet<_> = (0..30)
+            .map(|place| {
+                Accounts { seed: 1 }
+                    .values(first + place * every, 0)
+                    .user_id
+            })
+            .collect();
+        for workload in [
+            Workload::Import { again: None },
+            Workload::Reimport {
+                version: 1,
+                sample: Some(30),
+            },
+            Workload::Check { sample: None },
+        ] {
+            let numbers = numbers(workload, first, every);
+            assert_eq!(numbers, expected, "{workload:?} {first} {every}");
+        }
+    }
 }
 
 #[test]

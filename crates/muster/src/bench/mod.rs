@@ -39,6 +39,7 @@ Exit codes:
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Import(Import),
+    Reimport(Reimport),
     Check(Check),
     Mixed(Mixed),
 }
@@ -52,6 +53,9 @@ pub(crate) enum Command {
 pub(crate) struct Import {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    numbers: Numbers,
 
     /// Import the same accounts once more, as they are or each with another Nick; measured by
     /// itself.
@@ -79,6 +83,35 @@ enum AgainArg {
     Changed,
 }
 
+/// Import accounts once more that were imported before.
+///
+/// Without --sample all of the set, in their order; with it so many of them, scattered over all.
+#[derive(Args)]
+#[command(after_help = REIMPORT_EXAMPLES)]
+pub(crate) struct Reimport {
+    #[command(flatten)]
+    common: Common,
+
+    #[command(flatten)]
+    numbers: Numbers,
+
+    /// Which Nick each account gets: 0 for the one of its first import, any other number for another
+    /// one. An account that has that Nick already is not changed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    nick: u64,
+
+    /// Import only so many of them, in a scattered order.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sample: Option<u64>,
+}
+
+const REIMPORT_EXAMPLES: &str = "\
+Examples:
+  muster bench reimport --endpoint http://127.0.0.1:7080 --sdkappid 1400000000 \\
+      --secret-key-file app.key --accounts 1000000 --connections 32            nothing changes
+  muster bench reimport --endpoint http://127.0.0.1:7080 --sdkappid 1400000000 \\
+      --secret-key-file app.key --accounts 10000000 --sample 100000 --nick 1   each changes";
+
 /// Ask by account_check for accounts that were imported before, each once, in a scattered order.
 ///
 /// What is not there is counted: import it with the same --seed and --accounts.
@@ -87,6 +120,13 @@ enum AgainArg {
 pub(crate) struct Check {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    numbers: Numbers,
+
+    /// Ask only for so many of them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sample: Option<u64>,
 }
 
 const CHECK_EXAMPLES: &str = "\
@@ -193,6 +233,21 @@ struct Common {
     json: Option<PathBuf>,
 }
 
+/// Which accounts of the seed the set has.
+#[derive(Args)]
+struct Numbers {
+    /// The number of the set's first account. With what was imported before as --first, accounts are
+    /// new.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000_000_000))]
+    first: u64,
+
+    /// From there on, take each Nth account.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1000))]
+    every: u64,
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     if (0.001..=1_000_000.0).contains(&rate) {
@@ -203,27 +258,45 @@ fn rate(text: &str) -> Result<f64, String> {
 
 impl Command {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let (common, workload) = match self {
-            Command::Import(Import { common, again }) => {
+        let all = Numbers { first: 0, every: 1 };
+        let (common, numbers, workload) = match self {
+            Command::Import(Import {
+                common,
+                numbers,
+                again,
+            }) => {
                 let again = again.map(|again| match again {
                     AgainArg::Unchanged => Again::Unchanged,
                     AgainArg::Changed => Again::Changed,
                 });
-                (common, Workload::Import { again })
+                (common, numbers, Workload::Import { again })
             }
-            Command::Check(Check { common }) => (common, Workload::Check),
+            Command::Reimport(Reimport {
+                common,
+                numbers,
+                nick,
+                sample,
+            }) => {
+                let version = nick;
+                (common, numbers, Workload::Reimport { version, sample })
+            }
+            Command::Check(Check {
+                common,
+                numbers,
+                sample,
+            }) => (common, numbers, Workload::Check { sample }),
             Command::Mixed(Mixed {
                 common,
                 calls,
                 skip_calls,
-            }) => (common, Workload::Mixed { calls, skip_calls }),
+            }) => (common, all, Workload::Mixed { calls, skip_calls }),
         };
-        common.run(workload)
+        common.run(workload, &numbers)
     }
 }
 
 impl Common {
-    fn run(self, workload: Workload) -> anyhow::Result<ExitCode> {
+    fn run(self, workload: Workload, numbers: &Numbers) -> anyhow::Result<ExitCode> {
         let key = self.secret_key.flags_or_environment()?.context(
             "there is no secret key; give it with --secret-key-file or in MUSTER_SECRET_KEY",
         )?;
@@ -243,7 +316,8 @@ impl Common {
         let bench = Bench {
             endpoint: self.endpoint,
             caller: Caller::new(self.sdkappid, self.identifier.as_str(), key),
-            plan: Plan::new(workload, self.accounts, self.batch, self.seed, self.warm_up),
+            plan: Plan::new(workload, self.accounts, self.batch, self.seed, self.warm_up)
+                .numbered(numbers.first, numbers.every),
             load: Load {
                 connections: self.connections.into(),
                 rate_per_s: self.rate,

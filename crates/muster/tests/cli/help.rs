@@ -56,6 +56,7 @@ fn every_command_has_help_with_examples() {
         "usersig sign",
         "usersig inspect",
         "bench import",
+        "bench reimport",
         "bench check",
         "bench mixed",
         "completions",
