@@ -1,0 +1,302 @@
+//! Processes that are started, watched and ended.
+//!
+//! Each is started by `setpriv --pdeathsig`, which gives its place to the program: the kernel ends the
+//! program when the thread that started it is gone, so not even `kill -9` leaves a server behind.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, anyhow, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a server may take to end before it is killed.
+const END_PATIENCE: Duration = Duration::from_mins(5);
+
+/// How often it is looked whether something has happened.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How much of a log is shown.
+const LOG_LIMIT_BYTES: usize = 2000;
+
+/// How a server is ended when nobody minds what it has not written yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Abrupt {
+    Kill,
+    /// As PostgreSQL is, which has processes of its own to end.
+    Quit,
+}
+
+impl Abrupt {
+    fn name(self) -> &'static str {
+        match self {
+            Abrupt::Kill => "KILL",
+            Abrupt::Quit => "QUIT",
+        }
+    }
+
+    fn signal(self) -> Signal {
+        match self {
+            Abrupt::Kill => Signal::KILL,
+            Abrupt::Quit => Signal::QUIT,
+        }
+    }
+}
+
+/// A running server. Dropping it ends it.
+pub(crate) struct Server {
+    child: Child,
+    name: &'static str,
+    log: PathBuf,
+    abrupt: Abrupt,
+    ended: bool,
+}
+
+/// A program to be started as a server, or run to its end.
+pub(crate) struct Program {
+    command: Command,
+    name: &'static str,
+    abrupt: Abrupt,
+}
+
+impl Program {
+    /// `user` is who runs it, if not who runs this; only root can choose.
+    pub(crate) fn new(
+        name: &'static str,
+        path: &Path,
+        user: Option<&str>,
+        abrupt: Abrupt,
+    ) -> Program {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", abrupt.name()]);
+        if let Some(user) = user {
+            command.args(["--reuid", user, "--regid", user, "--init-groups"]);
+        }
+        // Settings of whoever measures must not decide what is measured.
+        command.arg("--").arg(path).env_clear();
+        command.envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
+        command.stdin(Stdio::null());
+        Program {
+            command,
+            name,
+            abrupt,
+        }
+    }
+
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Program {
+        self.command.arg(arg);
+        self
+    }
+
+    pub(crate) fn args(mut self, args: &[&str]) -> Program {
+        self.command.args(args);
+        self
+    }
+
+    /// Starts it. What it says on its standard error goes to the file `log`.
+    pub(crate) fn start(mut self, log: &Path) -> anyhow::Result<Server> {
+        let name = self.name;
+        let file = File::create(log).with_context(|| format!("cannot make {}", log.display()))?;
+        let child = self
+            .command
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .map_err(|error| cannot_start(name, &error))?;
+        Ok(Server {
+            child,
+            name,
+            log: log.to_owned(),
+            abrupt: self.abrupt,
+            ended: false,
+        })
+    }
+
+    /// Runs it to its end, which is to be a good one.
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
+        let name = self.name;
+        let output = self
+            .command
+            .output()
+            .map_err(|error| cannot_start(name, &error))?;
+        let said = [output.stdout, output.stderr].concat();
+        ensure!(
+            output.status.success(),
+            "{name} failed ({}):\n{}",
+            output.status,
+            tail(&said)
+        );
+        Ok(())
+    }
+}
+
+fn cannot_start(name: &str, error: &std::io::Error) -> anyhow::Error {
+    anyhow!("cannot start {name} by setpriv ({error}); is the package util-linux there?")
+}
+
+impl Server {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its standard output, once.
+    pub(crate) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// # Errors
+    ///
+    /// If it has ended, with the end of what it said.
+    pub(crate) fn ensure_running(&mut self) -> anyhow::Result<()> {
+        let Some(status) = self.child.try_wait().context("cannot wait")? else {
+            return Ok(());
+        };
+        self.ended = true;
+        Err(self.failed(&format!("ended ({status})")))
+    }
+
+    /// What is wrong with it, with the end of what it said.
+    pub(crate) fn failed(&self, what: &str) -> anyhow::Error {
+        let said = fs::read(&self.log).unwrap_or_default();
+        anyhow!("{} {what}; it said:\n{}", self.name, tail(&said))
+    }
+
+    /// Asks it to end in order, and says how long that took.
+    pub(crate) fn terminate(mut self) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        self.signal(Signal::TERM);
+        let status = self.wait();
+        match status {
+            Some(status) if status.success() => Ok(begun.elapsed()),
+            Some(status) => Err(self.failed(&format!("ended badly ({status})"))),
+            None => Err(self.failed("does not end")),
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // One that has ended needs no telling.
+        let _ = kill_process(Pid::from_child(&self.child), signal);
+    }
+
+    /// `None` if it does not end.
+    fn wait(&mut self) -> Option<ExitStatus> {
+        let deadline = Instant::now() + END_PATIENCE;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                self.ended = true;
+                return Some(status);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        None
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.signal(self.abrupt.signal());
+        if self.wait().is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn tail(said: &[u8]) -> String {
+    let from = said.len().saturating_sub(LOG_LIMIT_BYTES);
+    String::from_utf8_lossy(&said[from..]).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+
+    use super::*;
+
+    fn shell(script: &str, log: &Path) -> Server {
+        let program = Program::new("the shell", Path::new("sh"), None, Abrupt::Kill);
+        program.args(&["-c", script]).start(log).unwrap()
+    }
+
+    /// Waits for its first line.
+    fn up(server: &mut Server) {
+        let mut stdout = BufReader::new(server.stdout().unwrap());
+        stdout.read_line(&mut String::new()).unwrap();
+    }
+
+    #[test]
+    fn a_dropped_server_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = shell("sleep 600", &dir.path().join("log"));
+        server.ensure_running().unwrap();
+        let pid = server.pid();
+        let is_there = || Path::new(&format!("/proc/{pid}")).exists();
+        assert!(is_there());
+        drop(server);
+        assert!(!is_there());
+    }
+
+    #[test]
+    fn a_server_that_ends_is_told_with_what_it_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = shell("echo no luck >&2; exit 3", &dir.path().join("log"));
+        let error = loop {
+            match server.ensure_running() {
+                Ok(()) => thread::sleep(LOOK_EVERY),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(
+            error.contains("the shell ended (exit status: 3)"),
+            "{error}"
+        );
+        assert!(error.contains("no luck"), "{error}");
+    }
+
+    #[test]
+    fn an_orderly_end_is_told_from_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let script =
+            |end: &str| format!("trap '{end}' TERM; echo up; while :; do sleep 0.01; done");
+        for (end, ends_well) in [("exit 0", true), ("exit 1", false)] {
+            let mut server = shell(&script(end), &dir.path().join("log"));
+            // Now the trap is set.
+            up(&mut server);
+            assert_eq!(server.terminate().is_ok(), ends_well, "{end}");
+        }
+    }
+
+    #[test]
+    fn a_server_does_not_outlive_who_started_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        // The thread that started it ends once it runs, and nobody drops the server.
+        let thread = thread::spawn(move || {
+            let mut server = shell("echo up; sleep 600", &log);
+            up(&mut server);
+            server
+        });
+        let mut server = thread.join().unwrap();
+        assert!(server.wait().is_some());
+    }
+
+    #[test]
+    fn a_command_that_fails_is_told_with_what_it_said() {
+        let run = |script| {
+            Program::new("the shell", Path::new("sh"), None, Abrupt::Kill)
+                .args(&["-c", script])
+                .finish()
+        };
+        run("true").unwrap();
+        let error = run("echo bad luck; exit 1").unwrap_err().to_string();
+        assert!(error.contains("bad luck"), "{error}");
+    }
+}
