@@ -1,6 +1,6 @@
 //! Processes that are started, watched and ended.
 //!
-//! Each is started by `setpriv --pdeathsig`, which gives its place to the program: the kernel ends the
+//! Each is started by `setpriv --pdeathsig`, which gives its place to the program: the kernel kills the
 //! program when the thread that started it is gone, so not even `kill -9` leaves a server behind.
 
 use std::{
@@ -12,11 +12,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::sleep;
 
-/// How long a server may take to end before it is killed.
+/// How long a server may take to end in order.
 const END_PATIENCE: Duration = Duration::from_mins(5);
+
+/// How long one may take that is to end at once, before it is killed.
+const ABRUPT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often that is said again: PostgreSQL does not hear it while it starts.
+const ABRUPT_EVERY: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether something has happened.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -28,18 +35,11 @@ const LOG_LIMIT_BYTES: usize = 2000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Abrupt {
     Kill,
-    /// As PostgreSQL is, which has processes of its own to end.
+    /// As PostgreSQL is, which has processes and shared memory of its own to clear away.
     Quit,
 }
 
 impl Abrupt {
-    fn name(self) -> &'static str {
-        match self {
-            Abrupt::Kill => "KILL",
-            Abrupt::Quit => "QUIT",
-        }
-    }
-
     fn signal(self) -> Signal {
         match self {
             Abrupt::Kill => Signal::KILL,
@@ -73,7 +73,7 @@ impl Program {
         abrupt: Abrupt,
     ) -> Program {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", abrupt.name()]);
+        command.args(["--pdeathsig", "KILL"]);
         if let Some(user) = user {
             command.args(["--reuid", user, "--regid", user, "--init-groups"]);
         }
@@ -118,19 +118,18 @@ impl Program {
     }
 
     /// Runs it to its end, which is to be a good one.
-    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
-        let name = self.name;
-        let output = self
-            .command
-            .output()
-            .map_err(|error| cannot_start(name, &error))?;
-        let said = [output.stdout, output.stderr].concat();
-        ensure!(
-            output.status.success(),
-            "{name} failed ({}):\n{}",
-            output.status,
-            tail(&said)
-        );
+    pub(crate) async fn finish(self, log: &Path) -> anyhow::Result<()> {
+        let mut server = self.start(log)?;
+        let status = loop {
+            match server.child.try_wait().context("cannot wait")? {
+                Some(status) => break status,
+                None => sleep(LOOK_EVERY).await,
+            }
+        };
+        server.ended = true;
+        if !status.success() {
+            return Err(server.failed(&format!("failed ({status})")));
+        }
         Ok(())
     }
 }
@@ -170,8 +169,7 @@ impl Server {
     pub(crate) fn terminate(mut self) -> anyhow::Result<Duration> {
         let begun = Instant::now();
         self.signal(Signal::TERM);
-        let status = self.wait();
-        match status {
+        match self.wait(END_PATIENCE) {
             Some(status) if status.success() => Ok(begun.elapsed()),
             Some(status) => Err(self.failed(&format!("ended badly ({status})"))),
             None => Err(self.failed("does not end")),
@@ -184,8 +182,8 @@ impl Server {
     }
 
     /// `None` if it does not end.
-    fn wait(&mut self) -> Option<ExitStatus> {
-        let deadline = Instant::now() + END_PATIENCE;
+    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
                 self.ended = true;
@@ -199,11 +197,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.ended {
-            return;
+        let deadline = Instant::now() + ABRUPT_PATIENCE;
+        while !self.ended && Instant::now() < deadline {
+            self.signal(self.abrupt.signal());
+            self.wait(ABRUPT_EVERY);
         }
-        self.signal(self.abrupt.signal());
-        if self.wait().is_none() {
+        if !self.ended {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
@@ -242,6 +241,23 @@ mod tests {
         assert!(is_there());
         drop(server);
         assert!(!is_there());
+    }
+
+    #[test]
+    fn a_server_is_told_to_end_until_it_hears_it() {
+        let dir = tempfile::tempdir().unwrap();
+        // The first time it does not listen.
+        let script =
+            "trap 'trap \"echo heard >&2; exit\" QUIT' QUIT; echo up; while :; do sleep 0.01; done";
+        let program = Program::new("the shell", Path::new("sh"), None, Abrupt::Quit);
+        let mut server = program
+            .args(&["-c", script])
+            .start(&dir.path().join("log"))
+            .unwrap();
+        up(&mut server);
+        drop(server);
+        let said = fs::read_to_string(dir.path().join("log")).unwrap();
+        assert_eq!(said, "heard\n");
     }
 
     #[test]
@@ -285,18 +301,20 @@ mod tests {
             server
         });
         let mut server = thread.join().unwrap();
-        assert!(server.wait().is_some());
+        assert!(server.wait(END_PATIENCE).is_some());
     }
 
-    #[test]
-    fn a_command_that_fails_is_told_with_what_it_said() {
+    #[tokio::test]
+    async fn a_command_that_fails_is_told_with_what_it_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
         let run = |script| {
-            Program::new("the shell", Path::new("sh"), None, Abrupt::Kill)
-                .args(&["-c", script])
-                .finish()
+            let program = Program::new("the shell", Path::new("sh"), None, Abrupt::Kill);
+            program.args(&["-c", script]).finish(&log)
         };
-        run("true").unwrap();
-        let error = run("echo bad luck; exit 1").unwrap_err().to_string();
+        run("true").await.unwrap();
+        let failed = run("echo bad luck >&2; exit 1").await;
+        let error = failed.unwrap_err().to_string();
         assert!(error.contains("bad luck"), "{error}");
     }
 }

@@ -156,7 +156,8 @@ impl Postgres {
             .args(&["--encoding=UTF8", "--no-locale", "--auth=trust"])
             .args(&["--username", USER, "--pgdata"])
             .arg(&data)
-            .finish()?;
+            .finish(&dir.join("initdb.log"))
+            .await?;
         let mut server = self.start(setup, user, &home, &data, dir)?;
         let clients = clients(&mut server, &home, setup.connections).await?;
         clients[0].batch_execute(TABLE).await.map_err(said)?;
