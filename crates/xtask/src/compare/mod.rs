@@ -64,10 +64,10 @@ pub(crate) struct Compare {
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask compare
-  cargo xtask compare --accounts 100000 --runs 1 --out /tmp/trial    tries it out
+  cargo xtask compare --accounts 100000 --runs 1 --out trial    tries it out
   cargo xtask compare --dir /mnt/disk --json compare.json
 
-With /tmp/trial as --out, a copy of docs/performance.md is to be there.
+With --out trial, a copy of docs/performance.md is to be in the directory trial.
 PostgreSQL and Redis are those of Debian: apt-get install postgresql redis-server";
 
 /// What all runs share.

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use tokio::{task::JoinSet, time::sleep};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls, Statement};
 
 use super::{
     Setup,
@@ -101,8 +101,7 @@ fn newest(versions: &Path) -> Option<PathBuf> {
             found.push((version, bin));
         }
     }
-    found.sort();
-    found.pop().map(|(_, bin)| bin)
+    found.into_iter().max().map(|(_, bin)| bin)
 }
 
 /// The accounts of a statement, by column.
@@ -161,12 +160,17 @@ impl Postgres {
         let mut server = self.start(setup, user, &home, &data, dir)?;
         let clients = clients(&mut server, &home, setup.connections).await?;
         clients[0].batch_execute(TABLE).await.map_err(said)?;
+        let mut prepared = Vec::with_capacity(clients.len());
+        for client in &clients {
+            let statement = client.prepare(IMPORT).await.map_err(said)?;
+            prepared.push((client.clone(), statement));
+        }
         let mut figures = Vec::with_capacity(Phase::ALL.len());
         for phase in Phase::ALL {
             // Written before the time begins to count.
             let columns = columns(phase, setup.accounts, batch);
             let load = async {
-                let written = import(&clients, columns).await?;
+                let written = import(&prepared, columns).await?;
                 let expected = if phase.writes() { setup.accounts } else { 0 };
                 ensure_written("rows written", written, expected)
             };
@@ -233,13 +237,16 @@ async fn clients(
 }
 
 /// Each client takes the next batch once its last one is answered. Returns the rows written.
-async fn import(clients: &[Arc<Client>], columns: Vec<Columns>) -> anyhow::Result<u64> {
+async fn import(
+    clients: &[(Arc<Client>, Statement)],
+    columns: Vec<Columns>,
+) -> anyhow::Result<u64> {
     let (columns, next, now_s) = (Arc::new(columns), Arc::new(AtomicUsize::new(0)), now_s());
     let mut workers = JoinSet::new();
-    for client in clients {
-        let (client, columns, next) = (client.clone(), columns.clone(), next.clone());
+    for (client, statement) in clients {
+        let (client, statement) = (client.clone(), statement.clone());
+        let (columns, next) = (columns.clone(), next.clone());
         workers.spawn(async move {
-            let statement = client.prepare(IMPORT).await?;
             let mut written = 0;
             while let Some(batch) = columns.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let Columns {
@@ -277,7 +284,10 @@ mod tests {
         assert_eq!(newest(dir.path()), None);
         for (version, programs) in [
             ("9", &["initdb", "postgres"][..]),
+            ("10", &["initdb", "postgres"]),
             ("15", &["initdb", "postgres"]),
+            ("14", &["initdb", "postgres"]),
+            ("16", &["postgres"]),
             ("17", &["psql"]),
             ("common", &["initdb", "postgres"]),
         ] {

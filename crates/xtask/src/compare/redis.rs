@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use muster_bench::AccountValues;
 use tokio::{
@@ -54,8 +54,8 @@ pub(super) struct Redis {
 
 pub(super) fn find() -> anyhow::Result<Redis> {
     let output = Command::new(PROGRAM).arg("--version").output();
-    let output =
-        output.context("it is not installed; to measure it: apt-get install redis-server")?;
+    let output = output
+        .map_err(|_| anyhow!("it is not installed; to measure it: apt-get install redis-server"))?;
     // `Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=…`
     let said = String::from_utf8_lossy(&output.stdout);
     let version = said

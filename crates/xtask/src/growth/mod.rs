@@ -52,10 +52,10 @@ pub(crate) struct Growth {
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask growth
-  cargo xtask growth --to 1000000 --out /tmp/trial    tries it out
+  cargo xtask growth --to 1000000 --out trial    tries it out
   cargo xtask growth --dir /mnt/disk --json growth.json
 
-With /tmp/trial as --out, a copy of docs/performance.md is to be there.";
+With --out trial, a copy of docs/performance.md is to be in the directory trial.";
 
 /// Everything that was measured so far.
 #[derive(Serialize)]
