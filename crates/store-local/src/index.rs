@@ -175,24 +175,20 @@ pub(crate) struct Filling {
 }
 
 impl Filling {
-    /// Begins an index that has room for about so many accounts.
-    pub(crate) fn new(hasher: &UserHasher, accounts: usize, bucket_mask: u64) -> Self {
-        let mut slices = [0; SHARDS];
-        for shard in &hasher.shard_of_slice {
-            slices[usize::from(*shard)] += 1;
-        }
-        let shard = |slices| Shard(HashTable::with_capacity(accounts / SLICES * slices));
+    /// Begins an index.
+    pub(crate) fn new(bucket_mask: u64) -> Self {
         Self {
-            shards: slices.map(|slices| Mutex::new(shard(slices))).into(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             bucket_mask,
         }
     }
 
-    /// Notes an account or its tombstone.
-    pub(crate) fn insert(&self, hash: UserHash, place: Place) {
-        let shard = &self.shards[shard_of(hash, self.bucket_mask)];
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        shard.insert(Slot::new(hash, place), self.bucket_mask);
+    /// A way in for one thread.
+    pub(crate) fn filler(&self) -> Filler<'_> {
+        Filler {
+            filling: self,
+            waiting: (0..SHARDS).map(|_| Vec::new()).collect(),
+        }
     }
 
     /// Ends it.
@@ -203,6 +199,45 @@ impl Filling {
                 .map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner))
                 .collect(),
             bucket_mask: self.bucket_mask,
+        }
+    }
+}
+
+/// Puts slots into an index shard by shard, many at a time: one by one each would wait for memory,
+/// while the part of a table that many go to stays in the processor's cache.
+pub(crate) struct Filler<'f> {
+    filling: &'f Filling,
+    waiting: Box<[Vec<Slot>]>,
+}
+
+/// How many slots a thread collects for a shard before it puts them in.
+const FILL: usize = 1024;
+
+impl Filler<'_> {
+    /// Notes an account or its tombstone.
+    pub(crate) fn insert(&mut self, hash: UserHash, place: Place) {
+        let shard = shard_of(hash, self.filling.bucket_mask);
+        let waiting = &mut self.waiting[shard];
+        waiting.push(Slot::new(hash, place));
+        if waiting.len() == FILL {
+            self.put_in(shard);
+        }
+    }
+
+    fn put_in(&mut self, shard: usize) {
+        let mut into = self.filling.shards[shard]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for slot in self.waiting[shard].drain(..) {
+            into.insert(slot, self.filling.bucket_mask);
+        }
+    }
+}
+
+impl Drop for Filler<'_> {
+    fn drop(&mut self) {
+        for shard in 0..self.waiting.len() {
+            self.put_in(shard);
         }
     }
 }
@@ -313,7 +348,7 @@ mod tests {
     #[test]
     fn the_greatest_id_that_counts_is_found() {
         let hasher = UserHasher::new(&[7; 16]);
-        let mut index = Filling::new(&hasher, 0, u64::MAX).into_index();
+        let mut index = Filling::new(u64::MAX).into_index();
         let hash = hasher.hash(SdkAppId(1), &UserId::ADMINISTRATOR);
         let find = |index: &Index, last| index.find(hash, Some(id(last)));
         assert_eq!(find(&index, 9), None);

@@ -64,13 +64,14 @@ pub(crate) fn read_in(
     }
 
     let hasher = UserHasher::new(&random()?);
-    let index = Filling::new(&hasher, engine.keyspace.approximate_len(), bucket_mask);
+    let index = Filling::new(bucket_mask);
     let digests = Digests::new(&random()?, last_id).map_err(|error| {
         StoreError::Failed(format!("the index has no room in memory: {error}").into())
     })?;
     let next = AtomicUsize::new(0);
     let read = || {
         let mut counts = Counts::new();
+        let mut index = index.filler();
         while let Some(range) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
             reader.accounts(range, &mut counts, |scanned, head| {
                 let place = Place {
