@@ -33,15 +33,17 @@ struct Past {
     cuts: Vec<bool>,
 }
 
+/// What there was of each kind.
+pub(crate) type Counts = BTreeMap<&'static str, u64>;
+
 #[derive(Default)]
 struct Tally {
-    images: BTreeMap<&'static str, u64>,
-    answered: u64,
+    counts: Counts,
     failures: Vec<String>,
 }
 
 /// Records the run and tries every cut of it.
-pub(crate) fn try_all(run: &Run) {
+pub(crate) fn try_all(run: &Run) -> Counts {
     let began = Instant::now();
     let dir = in_memory();
     let root = dir.path().join("disk");
@@ -59,9 +61,11 @@ pub(crate) fn try_all(run: &Run) {
         expected: runtime.block_on(Expected::new(run, &marks)),
         events,
     };
-    println!("recorded in {:?}: {}", began.elapsed(), summary(&past));
 
-    let tally = Mutex::new(Tally::default());
+    let tally = Mutex::new(Tally {
+        counts: counts(&past),
+        failures: Vec::new(),
+    });
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for nth in 0..threads {
@@ -69,19 +73,10 @@ pub(crate) fn try_all(run: &Run) {
             scope.spawn(move || try_share(run, past, (nth, threads), tally));
         }
     });
-    let tally = tally.into_inner().unwrap();
-    println!(
-        "images {:?}, in all {}; answered requests looked for in them: {}; {:?}",
-        tally.images,
-        tally.images.values().sum::<u64>(),
-        tally.answered,
-        began.elapsed()
-    );
-    assert!(
-        tally.failures.is_empty(),
-        "{run:?}\n{}",
-        tally.failures.join("\n")
-    );
+    let Tally { counts, failures } = tally.into_inner().unwrap();
+    println!("{run:?} in {:.0?}: {counts:?}", began.elapsed());
+    assert!(failures.is_empty(), "{run:?}\n{}", failures.join("\n"));
+    counts
 }
 
 fn mark(event: &Event) -> Option<Mark> {
@@ -128,26 +123,36 @@ fn cuts(run: &Run, events: &[Event]) -> Vec<bool> {
     cuts
 }
 
-fn summary(past: &Past) -> String {
-    let count =
-        |judge: &dyn Fn(&Event) -> bool| past.events.iter().filter(|event| judge(event)).count();
-    let tables =
-        count(&|event| matches!(event, Event::Create { path } if path.contains("/tables/")));
-    let gone = count(&|event| matches!(event, Event::Remove { path } if path.contains("/tables/")));
-    format!(
-        "{} requests, {} writes, {} syncs, {} tables made and {} removed, {} journals; {} cuts",
-        past.expected
-            .lanes
-            .iter()
-            .map(|states| states.len() - 1)
-            .sum::<usize>(),
-        count(&|event| matches!(event, Event::Write { path, .. } if path != MARKS)),
-        count(&|event| matches!(event, Event::SyncEnd { .. })),
-        tables,
-        gone,
-        count(&|event| matches!(event, Event::Create { path } if is_journal(path))),
-        past.cuts.iter().filter(|cut| **cut).count(),
-    )
+fn counts(past: &Past) -> Counts {
+    let count = |judge: &dyn Fn(&Event) -> bool| {
+        past.events.iter().filter(|event| judge(event)).count() as u64
+    };
+    let is_table = |path: &str| path.contains("/tables/");
+    let requests = past.expected.lanes.iter().map(|states| states.len() - 1);
+    Counts::from([
+        ("requests", requests.sum::<usize>() as u64),
+        ("cuts", past.cuts.iter().filter(|cut| **cut).count() as u64),
+        (
+            "writes",
+            count(&|event| matches!(event, Event::Write { path, .. } if path != MARKS)),
+        ),
+        (
+            "syncs",
+            count(&|event| matches!(event, Event::SyncEnd { .. })),
+        ),
+        (
+            "tables made",
+            count(&|event| matches!(event, Event::Create { path } if is_table(path))),
+        ),
+        (
+            "tables removed",
+            count(&|event| matches!(event, Event::Remove { path } if is_table(path))),
+        ),
+        (
+            "journals made",
+            count(&|event| matches!(event, Event::Create { path } if is_journal(path))),
+        ),
+    ])
 }
 
 /// Tries the images whose hashes fall to the thread `nth` of `threads`.
@@ -180,8 +185,14 @@ fn try_share(run: &Run, past: &Past, (nth, threads): (usize, usize), tally: &Mut
                 runtime.block_on(check(data, &past.expected, &progress))
             });
             let mut tally = tally.lock().unwrap();
-            *tally.images.entry(model).or_default() += 1;
-            tally.answered += progress.answered.iter().sum::<usize>() as u64;
+            let answered = progress.answered.iter().sum::<usize>() as u64;
+            for (what, count) in [
+                (model, 1),
+                ("images", 1),
+                ("answered requests checked", answered),
+            ] {
+                *tally.counts.entry(what).or_default() += count;
+            }
             if let Err(error) = outcome {
                 let event = format!("{event:?}").chars().take(100).collect::<String>();
                 tally
@@ -214,16 +225,16 @@ fn models(disk: &Disk, event: &Event, seed: u64) -> Vec<(&'static str, Kept)> {
     let (names, bytes) = (disk.unsynced_names(), disk.unsynced_bytes());
     let kept = |names, data| Kept { names, data };
     let mut models = vec![
-        ("nothing", kept(0, Data::Nothing)),
-        ("everything", kept(names, Data::Everything)),
+        ("images: nothing", kept(0, Data::Nothing)),
+        ("images: everything", kept(names, Data::Everything)),
     ];
     if bytes > 0 {
         let tear = random.u64(0..bytes);
         let tear = tear + u64::from(tear.is_multiple_of(512));
-        models.push(("torn", kept(names, Data::Torn(tear))));
-        models.push(("grown", kept(names, Data::Grown)));
+        models.push(("images: torn", kept(names, Data::Torn(tear))));
+        models.push(("images: grown", kept(names, Data::Grown)));
         let some = random.usize(0..=names);
-        models.push(("sectors", kept(some, Data::Sectors(random.u64(..)))));
+        models.push(("images: sectors", kept(some, Data::Sectors(random.u64(..)))));
     }
     // Names that have been waiting for long are tried all over only when they change.
     let some = match event {
@@ -234,8 +245,8 @@ fn models(disk: &Disk, event: &Event, seed: u64) -> Vec<(&'static str, Kept)> {
         _ => 0..=names,
     };
     for some in some {
-        models.push(("names", kept(some, Data::Nothing)));
-        models.push(("names", kept(some, Data::Everything)));
+        models.push(("images: names", kept(some, Data::Nothing)));
+        models.push(("images: names", kept(some, Data::Everything)));
     }
     models
 }

@@ -29,7 +29,7 @@ fn places(length: usize, random: &mut fastrand::Rng) -> Vec<usize> {
     }
     // Headers, trailers, and whatever is between.
     let ends = (0..16).chain(length - 16..length);
-    ends.chain((0..120).map(|_| random.usize(0..length)))
+    ends.chain((0..60).map(|_| random.usize(0..length)))
         .collect()
 }
 

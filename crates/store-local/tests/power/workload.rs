@@ -53,7 +53,7 @@ impl Kind {
     fn memtable_bytes(self) -> Option<u64> {
         match self {
             Self::FirstStart => None,
-            Self::Requests => Some(16 * 1024),
+            Self::Requests => Some(8 * 1024),
             Self::Journals => Some(12 * 1024 * 1024),
         }
     }
@@ -104,12 +104,16 @@ fn user(lane: usize, number: usize) -> UserId {
 }
 
 fn text(random: &mut fastrand::Rng, most: usize) -> String {
-    // All of the longest are as long as they may be, so that they fill the journal.
-    let least = if most == 500 { most } else { 0 };
-    let length = random.usize(least..=most);
-    std::iter::repeat_with(|| random.alphanumeric())
-        .take(length)
-        .collect()
+    let any = |random: &mut fastrand::Rng, length: usize| -> String {
+        let letters = std::iter::repeat_with(|| random.alphanumeric());
+        letters.take(length).collect()
+    };
+    if most < 500 {
+        let length = random.usize(0..=most);
+        return any(random, length);
+    }
+    // As long as they may be, so that they fill the journal.
+    any(random, 20).repeat(25)
 }
 
 /// The request of this number of a lane, from 0 up.
