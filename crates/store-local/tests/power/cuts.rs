@@ -17,6 +17,7 @@ use muster_testkit::disk::{
 
 use super::{
     check::check,
+    damage::files_below,
     expected::{Expected, Progress},
     workload::{Kind, Mark, Run, parse_marks, record},
 };
@@ -52,6 +53,7 @@ pub(crate) fn try_all(run: &Run) -> Counts {
     record(run, &recorder, &root);
     let events = recorder.events();
     drop(recorder);
+    assert_whole(&events, &root);
     let marks: Vec<Mark> = events.iter().filter_map(mark).collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -77,6 +79,28 @@ pub(crate) fn try_all(run: &Run) -> Counts {
     println!("{run:?} in {:.0?}: {counts:?}", began.elapsed());
     assert!(failures.is_empty(), "{run:?}\n{}", failures.join("\n"));
     counts
+}
+
+/// The log says all: replayed, it makes the directory that the child has left.
+fn assert_whole(events: &[Event], root: &Path) {
+    let mut disk = Disk::new();
+    for event in events {
+        disk.follow(event);
+    }
+    let everything = Kept {
+        names: disk.unsynced_names(),
+        data: Data::Everything,
+    };
+    let place = in_memory();
+    let replayed = place.path().join("replayed");
+    disk.write(&disk.image(everything), &replayed).unwrap();
+    let left = files_below(root);
+    assert_eq!(files_below(&replayed).len(), left.len());
+    for file in left {
+        let same = replayed.join(file.strip_prefix(root).unwrap());
+        let (same, left) = (fs::read(same).unwrap(), fs::read(&file).unwrap());
+        assert!(same == left, "{} is not as recorded", file.display());
+    }
 }
 
 fn mark(event: &Event) -> Option<Mark> {

@@ -68,7 +68,7 @@ async fn make(run: &Run, data: &Path) -> (Expected, Progress) {
     (Expected::new(run, &marks).await, progress)
 }
 
-fn files_below(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

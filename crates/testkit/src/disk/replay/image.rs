@@ -10,6 +10,7 @@ use super::{Change, Data, Disk, FileNode, Node};
 
 /// Disks write a sector as a whole or not at all.
 const SECTOR_BYTES: u64 = 512;
+
 /// A directory as a power cut leaves it.
 pub struct Image {
     pub(super) dirs: Vec<String>,
