@@ -54,7 +54,7 @@ fn new_run(kind: Kind, requests: u64, seed: u64) -> Run {
         kind,
         requests,
         seed,
-        around_a_journal: if writes() > SHORT { 40 } else { 3 },
+        around_a_journal: if writes() > SHORT { 12 } else { 3 },
     }
 }
 
