@@ -67,8 +67,16 @@ impl Backup {
             (download.join(), restored)
         });
         progress.end();
-        download.map_err(|_| anyhow!("the thread that reads from the server panicked"))??;
-        let bytes = restored?;
+        let bytes = match restored {
+            // Whole is whole, whatever became of the connection after that.
+            Ok(bytes) => bytes,
+            Err(error) => {
+                // What broke the download is the cause of what then was not a backup.
+                download
+                    .map_err(|_| anyhow!("the thread that reads from the server panicked"))??;
+                return Err(error.into());
+            }
+        };
 
         let shown = dir.display();
         let store = LocalStore::open(&dir)

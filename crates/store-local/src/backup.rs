@@ -4,7 +4,7 @@
 //! ```text
 //! "muster backup 1\n" · pair* · end
 //! pair: u8 length of key (not 0) · key · u32 length of value · value
-//! end:  u8 0 · u64 how many pairs there were
+//! end:  u8 0 · u64 how many pairs there were · u64 xxh3 of all the bytes before it
 //! ```
 //!
 //! Lengths are little-endian. The pairs are those of [`crate::layout`], in the order of their keys,
@@ -19,6 +19,7 @@ use std::{
 use fjall::{Readable, Snapshot};
 use muster_accounts::StoreError;
 use thiserror::Error;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     layout::Key,
@@ -41,25 +42,31 @@ pub(crate) fn back_up(
     let nobody_reads =
         |error: io::Error| StoreError::Failed(format!("the backup broke off: {error}").into());
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
-    out.write_all(BEGINNING).map_err(nobody_reads)?;
+    let mut hash = Xxh3::new();
+    let mut write = |bytes: &[u8]| {
+        hash.update(bytes);
+        out.write_all(bytes).map_err(nobody_reads)
+    };
+    write(BEGINNING)?;
     let mut pairs = 0_u64;
     for item in snapshot.iter(&engine.keyspace) {
         let (key, value) = item.into_inner().map_err(failed)?;
         let key_length = u8::try_from(key.len()).expect("keys have 13 bytes at most");
         let value_length = u32::try_from(value.len()).expect("a block has 32 records");
-        let mut write = |bytes: &[u8]| out.write_all(bytes).map_err(nobody_reads);
         write(&[key_length])?;
         write(&key)?;
         write(&value_length.to_le_bytes())?;
         write(&value)?;
         pairs += 1;
     }
-    out.write_all(&[0]).map_err(nobody_reads)?;
-    out.write_all(&pairs.to_le_bytes()).map_err(nobody_reads)?;
+    write(&[0])?;
+    write(&pairs.to_le_bytes())?;
+    let checksum = hash.digest().to_le_bytes();
+    out.write_all(&checksum).map_err(nobody_reads)?;
     out.flush().map_err(nobody_reads)
 }
 
-/// Why a backup does not become a data directory. Nothing of it is left under its name.
+/// Why a backup does not become a data directory. Nothing in part is left under its name.
 #[derive(Debug, Error)]
 pub enum RestoreError {
     /// Something is there already.
@@ -100,9 +107,12 @@ pub fn restore(
         dir: dir.to_owned(),
         cause: cause.to_string(),
     };
-    let mut partial = dir.as_os_str().to_owned();
+    let name = dir.file_name();
+    let mut partial = name
+        .ok_or_else(|| directory_error(&"it has no name"))?
+        .to_owned();
     partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let partial = dir.with_file_name(partial);
     let exists = |path: &Path| path.try_exists().map_err(|e| directory_error(&e));
     if exists(dir)? {
         return Err(RestoreError::Exists(dir.to_owned()));
@@ -133,7 +143,8 @@ fn write(
         cause: error.to_string(),
     };
     let mut source = Source {
-        source,
+        bytes: source,
+        hash: Xxh3::new(),
         read_bytes: 0,
     };
     if source.array()? != *BEGINNING {
@@ -177,12 +188,18 @@ fn write(
     if u64::from_le_bytes(source.array()?) != pairs {
         return Err(RestoreError::NotABackup("some of it is missing"));
     }
+    let checksum = source.hash.digest();
+    if u64::from_le_bytes(source.array()?) != checksum {
+        return Err(RestoreError::NotABackup("its checksum is another"));
+    }
     ingestion.finish().map_err(engine_error)?;
     Ok(source.read_bytes)
 }
 
 struct Source<'a> {
-    source: &'a mut dyn Read,
+    bytes: &'a mut dyn Read,
+    /// Of all that was read.
+    hash: Xxh3,
     read_bytes: u64,
 }
 
@@ -199,13 +216,14 @@ impl Source<'_> {
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RestoreError> {
-        self.source.read_exact(bytes).map_err(|error| {
+        self.bytes.read_exact(bytes).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
                 RestoreError::NotABackup("it ends early")
             } else {
                 RestoreError::Source(error)
             }
         })?;
+        self.hash.update(bytes);
         self.read_bytes += bytes.len() as u64;
         Ok(())
     }

@@ -68,6 +68,9 @@ fn lengths(value: &[u8]) -> Result<&[[u8; 4]], RecordError> {
         return Err(RecordError::Version(*version));
     }
     let (many, rest) = rest.split_first().ok_or(ends_early)?;
+    if *many > LIMIT {
+        return Err(RecordError::Damaged("it has too many records"));
+    }
     let (lengths, _) = rest.as_chunks::<4>();
     lengths.get(..usize::from(*many)).ok_or(ends_early)
 }
@@ -106,5 +109,7 @@ mod tests {
         assert_eq!(places(&newer).err(), Some(RecordError::Version(2)));
         value[2] = u8::MAX;
         assert!(places(&value).is_err());
+        let many = [VERSION, LIMIT + 1];
+        assert!(places(&[&many[..], &[0; 4 * 33]].concat()).is_err());
     }
 }

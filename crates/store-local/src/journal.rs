@@ -23,6 +23,7 @@
 
 use std::{
     fs::{self, File},
+    io::{Seek, SeekFrom, Write},
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -73,6 +74,7 @@ struct Torn {
 pub(crate) fn mend(store: &Path) -> Result<(), FileError> {
     let mut last_sequence = None;
     let mut torn: Option<Torn> = None;
+    let mut newest = None;
     for file in journals(store)? {
         let bytes = fs::read(&file).map_err(FileError::io(&file))?;
         let scan = scan(&bytes, &mut last_sequence);
@@ -82,14 +84,21 @@ pub(crate) fn mend(store: &Path) -> Result<(), FileError> {
             // It was not the last.
             return Err(damaged(&torn.file, torn.at, torn.why));
         }
+        if scan.batches > 0 {
+            newest = Some((file.clone(), scan.last.start, bytes[scan.last].to_vec()));
+        }
         let Some((at, why)) = scan.broken else {
             continue;
         };
         let tail = &bytes[at..written(&bytes)];
-        if has_later_batch(tail, last_sequence) || !is_torn(tail, at, why) {
+        let is_followed = has_later_batch(tail, last_sequence) || has_end(tail, last_sequence);
+        if is_followed || !is_torn(tail, at, why) {
             return Err(damaged(&file, at, why));
         }
         torn = Some(Torn { file, at, why });
+    }
+    if let Some((file, at, batch)) = newest {
+        write_again(&file, at as u64, &batch).map_err(FileError::io(&file))?;
     }
     let Some(Torn { file, at, .. }) = torn else {
         return Ok(());
@@ -110,6 +119,16 @@ fn damaged(file: &Path, at: usize, why: Broken) -> FileError {
         Broken::Wrong(why) => why,
     };
     FileError::damaged(file, format!("at byte {at}: {why}"))
+}
+
+/// Writes and syncs the last batch once more. If its sync failed, and the store stopped for that, it may
+/// be in the system's memory only, where it counts as written: without this it would be believed,
+/// followed by others, and gone with the power.
+fn write_again(file: &Path, at: u64, batch: &[u8]) -> std::io::Result<()> {
+    let mut file = File::options().write(true).open(file)?;
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(batch)?;
+    file.sync_all()
 }
 
 fn cut(file: &Path, length: u64) -> std::io::Result<()> {
@@ -148,6 +167,8 @@ fn journals(store: &Path) -> Result<Vec<PathBuf>, FileError> {
 
 struct Scan {
     batches: usize,
+    /// Where the last of them stands.
+    last: Range<usize>,
     broken: Option<(usize, Broken)>,
 }
 
@@ -156,6 +177,7 @@ fn scan(bytes: &[u8], last_sequence: &mut Option<u64>) -> Scan {
     let end = written(bytes);
     let mut scan = Scan {
         batches: 0,
+        last: 0..0,
         broken: None,
     };
     let mut at = 0;
@@ -169,6 +191,7 @@ fn scan(bytes: &[u8], last_sequence: &mut Option<u64>) -> Scan {
             Ok(batch) => {
                 *last_sequence = Some(batch.sequence);
                 scan.batches += 1;
+                scan.last = at..at + batch.length;
                 at += batch.length;
             }
             Err(why) => {
@@ -263,6 +286,22 @@ fn has_later_batch(tail: &[u8], last_sequence: Option<u64>) -> bool {
     let mut begins = places.filter(|(_, byte)| **byte == BEGIN);
     begins
         .any(|(at, _)| batch(&tail[at..]).is_ok_and(|batch| follows(batch.sequence, last_sequence)))
+}
+
+/// Whether a batch ended in the tail and another began after it: then the first was wholly written once,
+/// for the next is written after the sync of the one before it.
+fn has_end(tail: &[u8], last_sequence: Option<u64>) -> bool {
+    tail.windows(TRAILER.len())
+        .enumerate()
+        .filter(|(_, bytes)| *bytes == TRAILER)
+        .any(|(at, _)| {
+            let mut rest = &tail[at + TRAILER.len()..];
+            let begin = byte(&mut rest);
+            let _entries = take::<4>(&mut rest);
+            let sequence = take::<8>(&mut rest);
+            begin == Ok(BEGIN)
+                && sequence.is_ok_and(|bytes| follows(u64::from_le_bytes(*bytes), last_sequence))
+        })
 }
 
 /// Whether the tail, which is one batch that is not whole, was never wholly written: its end or a

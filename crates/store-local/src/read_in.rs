@@ -16,7 +16,7 @@ use fjall::{Guard, Readable, Snapshot};
 use muster_accounts::{InternalId, SdkAppId, StoreError};
 
 use crate::{
-    Planned, Tenant, app_record,
+    Planned, Tenant, app_record, block,
     digests::Digests,
     index::{Filling, IDS_LIMIT, Index, Place, UserHasher},
     layout::{Key, KeyBytes},
@@ -147,13 +147,13 @@ impl Reader<'_> {
         };
         let last_key = last.map(id_of).transpose()?.unwrap_or(first);
         // A block may go on beyond the last key.
-        let greatest = InternalId::new(u64::MAX).expect("it is not below the first");
+        let beyond = last_key.get().saturating_add(u64::from(block::LIMIT));
+        let beyond =
+            InternalId::new(beyond).filter(|id| id.get() - InternalId::FIRST.get() < IDS_LIMIT);
+        let beyond = beyond.ok_or_else(|| unreadable_record(app, last_key, NO_ID))?;
         let mut last = last_key;
-        for scanned in scan(self.engine, self.snapshot, app, last_key, greatest) {
+        for scanned in scan(self.engine, self.snapshot, app, last_key, beyond) {
             last = scanned?.internal_id;
-        }
-        if last.get() - InternalId::FIRST.get() >= IDS_LIMIT {
-            return Err(unreadable_record(app, last, NO_ID));
         }
         Ok(Some((first, last)))
     }

@@ -203,10 +203,10 @@ impl Records {
         limit: usize,
     ) -> Result<Vec<Account>, StoreError> {
         let view = self.indexed().view.clone();
-        let first = after.map_or(InternalId::FIRST, InternalId::next);
-        let Some(last) = view.last_id else {
+        let Some(last) = view.last_id.filter(|last| after < Some(*last)) else {
             return Ok(Vec::new());
         };
+        let first = after.map_or(InternalId::FIRST, InternalId::next);
         let mut accounts = Vec::new();
         for scanned in scan(&self.engine, &view.snapshot, app, first, last) {
             if accounts.len() == limit {

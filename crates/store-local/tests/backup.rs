@@ -75,7 +75,15 @@ async fn what_is_not_whole_leaves_nothing_behind() {
     let mut other = bytes.clone();
     other[0] = b'M';
     let mut fewer = bytes.clone();
-    *fewer.last_mut().unwrap() = 1;
+    // The number of pairs stands before the checksum.
+    let number = fewer.len() - 16;
+    fewer[number] += 1;
+    let mut changed = bytes.clone();
+    let value = bytes
+        .windows(6)
+        .position(|window| window == b"user69")
+        .unwrap();
+    changed[value] = b'U';
     let mut misplaced = bytes.clone();
     // The first byte of the second key.
     let second = bytes
@@ -88,6 +96,7 @@ async fn what_is_not_whole_leaves_nothing_behind() {
         (other, "does not begin as one"),
         (fewer, "some of it is missing"),
         (misplaced, "a key is not in its place"),
+        (changed, "its checksum is another"),
     ] {
         let said = restored(&damaged, &to).unwrap_err().to_string();
         assert!(said.contains(cause), "{said}");
@@ -109,6 +118,16 @@ async fn a_source_that_fails_is_named_and_leaves_nothing_behind() {
     let error = restore(&mut source, &dir.path().join("copy"), &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("the cable is out"), "{error}");
     assert_nothing_in(dir.path(), "after a failed source");
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_the_name_changes_nothing() {
+    let bytes = backup().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut to = dir.path().join("copy").into_os_string();
+    to.push("/");
+    restored(&bytes, Path::new(&to)).unwrap();
+    LocalStore::open(&dir.path().join("copy")).unwrap();
 }
 
 #[tokio::test]
