@@ -95,6 +95,16 @@ impl Peer {
         self.received.is_empty()
     }
 
+    /// Waits until these bytes have come, which are not taken for read.
+    pub(crate) async fn receives(&mut self, bytes: &[u8]) {
+        soon(async {
+            while !self.received.windows(bytes.len()).any(|seen| seen == bytes) {
+                assert!(self.read_more().await, "closed before it sent them");
+            }
+        })
+        .await;
+    }
+
     /// What has come and was not read as an answer.
     pub(crate) fn received(&self) -> &[u8] {
         &self.received

@@ -33,7 +33,7 @@ pub(crate) enum Fault {
     FailsAtOnce,
 }
 
-/// What a backup consists of; one that blocks has it before and after.
+/// What a backup consists of; one that waits has it before, and after unless it fails.
 pub(crate) const BACKUP: &[u8] = b"all that there is";
 
 pub(crate) struct StubStore {
@@ -77,14 +77,18 @@ impl StubStore {
         self.releases.add_permits(1);
     }
 
+    async fn wait(&self) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.releases.acquire().await.unwrap().forget();
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+
     async fn meet(&self, app: SdkAppId) -> Result<(), StoreError> {
         let fault = *self.fault.lock().unwrap();
         match fault {
             Fault::None => Ok(()),
             Fault::Blocks => {
-                self.waiting.fetch_add(1, Ordering::SeqCst);
-                self.releases.acquire().await.unwrap().forget();
-                self.waiting.fetch_sub(1, Ordering::SeqCst);
+                self.wait().await;
                 Ok(())
             }
             Fault::Panics => panic!("the store panics"),
@@ -222,14 +226,13 @@ impl AccountStore for StubStore {
         let fault = *self.fault.lock().unwrap();
         match fault {
             Fault::FailsAtOnce => return Err(StoreError::Failed("disk on fire".into())),
-            Fault::Fails => {
+            // It waits, too: an answer that fails before its first bytes were sent is not begun.
+            Fault::Fails | Fault::Blocks => {
                 write(out)?;
-                return Err(StoreError::Failed("disk on fire".into()));
-            }
-            Fault::Blocks => {
-                write(out)?;
-                let runtime = tokio::runtime::Handle::current();
-                runtime.block_on(self.meet(SdkAppId(0)))?;
+                tokio::runtime::Handle::current().block_on(self.wait());
+                if matches!(fault, Fault::Fails) {
+                    return Err(StoreError::Failed("disk on fire".into()));
+                }
             }
             Fault::None | Fault::Panics | Fault::ForgetsTheApp => {}
         }
