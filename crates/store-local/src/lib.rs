@@ -139,12 +139,14 @@ impl LocalStore {
     ///
     /// # Errors
     ///
-    /// If the store had stopped because a write failed.
+    /// If the store had stopped because a write failed, or if the disk does not answer: some seconds
+    /// are waited for it, and what was not acknowledged may or may not be there at the next start.
     pub async fn close(&self) -> Result<(), StoreError> {
         tokio::select! {
             _already_ended = self.jobs.send(Queued::Close) => {}
             // The queue may be full for ever.
             _ = self.shared.until_failure() => {}
+            stall = self.shared.until_stall() => self.shared.stop(&stall),
         }
         let writer = self
             .writer
@@ -363,7 +365,10 @@ impl AccountStore for LocalStore {
         match self.shared.failure() {
             Some(cause) => Err(StoreError::Stopped(cause)),
             None if self.jobs.is_closed() => Err(self.shared.stopped_error()),
-            None => Ok(()),
+            None => match self.shared.stall() {
+                Some(stall) => Err(StoreError::Failed(stall.into())),
+                None => Ok(()),
+            },
         }
     }
 

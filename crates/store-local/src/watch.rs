@@ -6,32 +6,41 @@
 
 use std::{
     io,
-    sync::{Arc, Weak, mpsc},
-    thread::{self, JoinHandle},
+    sync::{Arc, Mutex, PoisonError, Weak, mpsc},
+    thread,
     time::Duration,
 };
 
-use crate::{records::Records, writer::Shared};
+use crate::{
+    records::Records,
+    writer::{GRACE, Shared},
+};
 
 /// How long a failure may go unnoticed.
 const PERIOD: Duration = Duration::from_millis(250);
 
-/// The thread that asks. Dropping this ends it, and waits until it has ended.
+/// The thread that asks. Dropping this ends it, and waits until it has ended, unless it asks an engine
+/// that waits for a disk that does not answer.
 pub(crate) struct Watch {
     end: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Closed when it has ended. Never locked: a receiver alone is not [`Sync`].
+    ended: Mutex<mpsc::Receiver<()>>,
 }
 
 impl Watch {
     pub(crate) fn start(records: &Arc<Records>, shared: Arc<Shared>) -> io::Result<Self> {
-        let (end, ended) = mpsc::channel();
+        let (end, until_end) = mpsc::channel();
+        let (running, ended) = mpsc::channel();
         let records = Arc::downgrade(records);
-        let thread = thread::Builder::new()
+        thread::Builder::new()
             .name("muster-watch".to_owned())
-            .spawn(move || watch(&records, &shared, &ended))?;
+            .spawn(move || {
+                let _running = running;
+                watch(&records, &shared, &until_end);
+            })?;
         Ok(Self {
             end: Some(end),
-            thread: Some(thread),
+            ended: Mutex::new(ended),
         })
     }
 }
@@ -39,10 +48,9 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.end = None;
-        if let Some(thread) = self.thread.take() {
-            // It has no more to say.
-            let _ = thread.join();
-        }
+        // It has no more to say, whether it ends or not.
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(GRACE);
     }
 }
 

@@ -33,8 +33,12 @@ use crate::{Planned, Reply, Tenant, group::Group, records::Records};
 /// The most requests in one commit: at 100 accounts each, some megabytes.
 const GROUP_LIMIT: usize = 256;
 
-/// How long a writer may take to end after a failure.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long a thread may take to end after a failure.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
+/// A commit that takes longer waits for a disk that may never answer. One that is only slow, for it
+/// writes tables first, takes a second or two.
+const STALL: Duration = Duration::from_secs(5);
 
 /// What stands in the queue.
 pub(crate) enum Queued {
@@ -93,7 +97,12 @@ pub(crate) struct Shared {
     committed_requests: AtomicU64,
     committed_records: AtomicU64,
     commit_time_us: AtomicU64,
+    opened: Instant,
+    /// When the commit under way began, in milliseconds after `opened`; [`IDLE`] between commits.
+    commit_began_ms: AtomicU64,
 }
+
+const IDLE: u64 = u64::MAX;
 
 struct Durable {
     app: Arc<App>,
@@ -111,6 +120,8 @@ impl Shared {
             committed_requests: AtomicU64::new(0),
             committed_records: AtomicU64::new(0),
             commit_time_us: AtomicU64::new(0),
+            opened: Instant::now(),
+            commit_began_ms: AtomicU64::new(IDLE),
         };
         shared.publish(tenants.iter().map(|(app, tenant)| (*app, tenant)));
         shared
@@ -176,6 +187,27 @@ impl Shared {
         StoreError::Stopped(self.failure().unwrap_or_else(|| "it was closed".into()))
     }
 
+    fn ms_open(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(IDLE - 1)
+    }
+
+    /// What is wrong with the disk if a commit has been under way for too long.
+    pub(crate) fn stall(&self) -> Option<String> {
+        let began_ms = self.commit_began_ms.load(Ordering::Relaxed);
+        let age = Duration::from_millis(self.ms_open().saturating_sub(began_ms));
+        let seconds = age.as_secs();
+        (age >= STALL).then(|| format!("the disk has not finished a commit for {seconds} s"))
+    }
+
+    pub(crate) async fn until_stall(&self) -> String {
+        loop {
+            match self.stall() {
+                Some(stall) => return stall,
+                None => tokio::time::sleep(GRACE).await,
+            }
+        }
+    }
+
     fn committed(&self, requests: usize, records: usize, began: Instant) {
         let time_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.commits.fetch_add(1, Ordering::Relaxed);
@@ -227,13 +259,17 @@ impl Writer {
         Ok(Self { thread, ended })
     }
 
-    /// Waits until it has ended. One that waits for an engine that has failed never does: it is left
-    /// to itself, and holds the data directory until the process ends.
+    /// Waits until it has ended. One that waits for an engine that has failed, or for a disk that does
+    /// not answer, never does: it is left to itself, and holds the data directory until the process
+    /// ends.
     pub(crate) fn join(self, shared: &Shared) -> thread::Result<()> {
         let mut failed_before = false;
         while let Err(std_mpsc::RecvTimeoutError::Timeout) = self.ended.recv_timeout(GRACE) {
             if failed_before {
                 return Ok(());
+            }
+            if let Some(stall) = shared.stall() {
+                shared.stop(&stall);
             }
             failed_before = shared.failure().is_some();
         }
@@ -276,7 +312,11 @@ fn run(
             }
         }
         let written = group.records();
-        match group.commit() {
+        let began_ms = shared.ms_open();
+        shared.commit_began_ms.store(began_ms, Ordering::Relaxed);
+        let committed = group.commit();
+        shared.commit_began_ms.store(IDLE, Ordering::Relaxed);
+        match committed {
             Ok(durable) => {
                 if written > 0 {
                     shared.publish(durable.apps());

@@ -15,11 +15,11 @@ use std::{
 use fjall::KeyspaceCreateOptions;
 use muster_client::ImportEntry;
 use muster_testkit::{
-    PATIENCE,
+    Muster, PATIENCE,
     disk::{Calls, Fault, Recorder},
     http::{self, Connection},
 };
-use rustix::io::Errno;
+use rustix::{io::Errno, process::Signal};
 
 use crate::{
     failed_write::{ends_with_cause, import_until_failure, judge},
@@ -101,6 +101,20 @@ fn ready(address: &str) -> Option<u16> {
     Some(connection.try_answer().ok()??.status)
 }
 
+/// Waits until it says that it is ready, or that it is not.
+fn until_ready(muster: &Muster, expected: bool) {
+    let address = muster.operator_url().strip_prefix("http://").unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while (ready(address) == Some(200)) != expected {
+        assert!(
+            Instant::now() < deadline,
+            "not {expected}: {}",
+            muster.log()
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Also when nobody asks for a commit that could fail.
 #[test]
 fn an_idle_server_does_not_say_ready_after_a_failure_in_the_background() {
@@ -125,12 +139,7 @@ fn an_idle_server_does_not_say_ready_after_a_failure_in_the_background() {
     };
     let entries: Vec<_> = users.iter().map(|user_id| entry(user_id)).collect();
     wait(client(&muster).multiaccount_import(&entries)).unwrap();
-    let address = muster.operator_url().strip_prefix("http://").unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while ready(address) == Some(200) {
-        assert!(Instant::now() < deadline, "it says ready: {}", muster.log());
-        thread::sleep(Duration::from_millis(5));
-    }
+    until_ready(&muster, false);
     ends_with_cause(muster, "No space left on device");
 }
 
@@ -205,5 +214,46 @@ fn writes_that_are_cut_short_are_gone_on_with() {
     let found = wait(accounts(&again));
     let found: Vec<_> = found.into_iter().map(|account| account.user_id).collect();
     assert_eq!(found, users);
+    stop(again);
+}
+
+#[test]
+fn a_disk_that_hangs_keeps_no_server_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let recorder = Recorder::new(&data_dir);
+    let muster = dev(&data_dir).faulty(&recorder).start();
+    let import = |muster: &Muster, user_id: &str| {
+        let client = client(muster);
+        wait(client.account_import(&ImportEntry::id(user_id)))
+    };
+    import(&muster, "before").unwrap();
+    let hang = Fault {
+        calls: Calls::Hang,
+        error: Errno::IO,
+        after: 0,
+        path_part: "",
+    };
+    recorder.fail(hang);
+    assert!(import(&muster, "while").is_err());
+    until_ready(&muster, false);
+    recorder.mend();
+    until_ready(&muster, true);
+    import(&muster, "after").unwrap();
+
+    recorder.fail(hang);
+    assert!(import(&muster, "too late").is_err());
+    muster.signal(Signal::TERM);
+    ends_with_cause(muster, "the disk has not finished a commit for");
+    recorder.mend();
+    let again = dev(&data_dir).start();
+    let found = wait(accounts(&again));
+    let found: Vec<_> = found.into_iter().map(|account| account.user_id).collect();
+    assert!(
+        ["before", "after"]
+            .iter()
+            .all(|user_id| found.iter().any(|found| found == user_id)),
+        "{found:?}"
+    );
     stop(again);
 }

@@ -31,7 +31,7 @@ pub struct Recorder {
 pub struct Fault<'a> {
     /// Which calls.
     pub calls: Calls,
-    /// With which error; [`Calls::Short`] has none.
+    /// With which error; [`Calls::Short`] and [`Calls::Hang`] have none.
     pub error: rustix::io::Errno,
     /// How many of these calls go well before.
     pub after: u32,
@@ -50,6 +50,8 @@ pub enum Calls {
     Change,
     /// Writes, which do not fail but write half of what they are given.
     Short,
+    /// Syncs, which neither fail nor return until this is mended.
+    Hang,
 }
 
 impl Recorder {
@@ -113,6 +115,7 @@ impl Recorder {
             Calls::Sync => "sync",
             Calls::Change => "change",
             Calls::Short => "short",
+            Calls::Hang => "hang",
         };
         let error = error.raw_os_error();
         // It is read at every call, so it must never be there in part.

@@ -127,11 +127,11 @@ static void record(char kind, const char *path, const char *second, uint64_t num
 		fail("the disk recorder cannot write its log\n");
 }
 
-enum { SHORT = -1 };
+enum { SHORT = -1, HANG = -2 };
 
-/* Whether a call of this kind on this path is to fail: the error, or 0, or SHORT for a short write.
- * Kinds: "write" takes in what needs room, "sync" syncs, "change" all that a read-only file system
- * refuses, "short" writes. AFTER such calls go well first, counted while the file is there. */
+/* Whether a call of this kind on this path is to fail: the error, or 0, or SHORT for a short write, or
+ * HANG for a sync that does not return. Kinds: "write" takes in what needs room, "sync" and "hang"
+ * syncs, "change" all that a read-only file system refuses, "short" writes. AFTER such calls go well first, counted while the file is there. */
 static int fault(const char *kind, int changes, const char *path)
 {
 	char text[512], wanted[16] = "", part[256] = "";
@@ -147,10 +147,11 @@ static int fault(const char *kind, int changes, const char *path)
 	text[n < 0 ? 0 : n] = 0;
 	if (sscanf(text, "%15s %d %d %255s", wanted, &error, &after, part) < 3) return 0;
 	int is_short = !strcmp(wanted, "short") && !strcmp(kind, "write");
+	int is_hang = !strcmp(wanted, "hang") && !strcmp(kind, "sync");
 	int is_change = !strcmp(wanted, "change") && changes;
-	if (strcmp(wanted, kind) && !is_change && !is_short) return 0;
+	if (strcmp(wanted, kind) && !is_change && !is_short && !is_hang) return 0;
 	if (!strstr(path, part) || matched++ < (uint64_t)after) return 0;
-	return is_short ? SHORT : error;
+	return is_short ? SHORT : is_hang ? HANG : error;
 }
 
 static long opened(int dir, const char *name, int flags, mode_t mode)
@@ -240,7 +241,12 @@ static long synced(long nr, int fd)
 {
 	char buffer[PATH_MAX];
 	const char *path = named(fd, buffer);
-	if (path && (errno = fault("sync", 0, path)) > 0) return -1;
+	while (path && (errno = fault("sync", 0, path)) != 0) {
+		if (errno > 0) return -1;
+		unlock();
+		usleep(10000);
+		lock();
+	}
 	if (!path) return call(nr, fd, 0, 0, 0, 0);
 	uint64_t number = syncs++;
 	record('B', path, NULL, number, NULL, 0);
