@@ -244,7 +244,7 @@ async fn bind_server(opened: &Opened, tls: Option<Tls>) -> anyhow::Result<Server
                     source(&sources.operator_listen, flag)
                 )
             }
-            BindError::Random(_) => String::new(),
+            BindError::Random(_) | BindError::Thread(_) => String::new(),
         };
         // Its own text says all that its source says.
         anyhow!("{setting}{error}")

@@ -30,6 +30,7 @@ use tracing::{debug, error, info, warn};
 use crate::{
     Limits,
     metrics::{ListenerName, Metrics},
+    runtimes::Runtimes,
     stopping::Stopping,
     stream::{Answering, Exchange, TimedStream},
     tls::Handshakes,
@@ -105,6 +106,8 @@ pub(crate) struct Connections<A> {
     pub(crate) limits: Arc<Limits>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) answer: A,
+    /// Where they run.
+    pub(crate) runtimes: Arc<Runtimes>,
 }
 
 impl<A: Answer> Connections<A> {
@@ -163,10 +166,18 @@ impl<A: Answer> Connections<A> {
                 stopping: stopping.clone(),
             };
             let counted = Counted::new(open.clone());
-            tasks.spawn(async move {
-                connection.serve(stream, peer).await;
-                drop((counted, slot));
-            });
+            let place = self.runtimes.place();
+            let on = place.handle.clone();
+            // Off the runtime that accepted it, onto the one that it runs on.
+            let stream = stream.into_std();
+            let serve = async move {
+                match stream.and_then(TcpStream::from_std) {
+                    Ok(stream) => connection.serve(stream, peer).await,
+                    Err(error) => warn!(%peer, %error, "cannot serve a connection"),
+                }
+                drop((counted, slot, place));
+            };
+            tasks.spawn_on(serve, &on);
         }
 
         drop(self.listener);

@@ -7,6 +7,7 @@
 //!
 //! - [`server`]: [`bind`] takes both addresses, [`Server::run`] serves until it is told to stop.
 //! - `connections`, `stream`: accepting, HTTP/1 on a connection, how long anything may take.
+//! - `runtimes`: on which thread a connection runs.
 //! - `load`: how much is taken on at a time; the rest is refused at once.
 //! - `tls`, `transport`: certificates, and TLS below HTTP on the public listener.
 //! - `public`: the protocol, from a request's head to its answer. `public::gate` decides who may
@@ -31,6 +32,7 @@ mod presence;
 mod process;
 mod public;
 mod request_id;
+mod runtimes;
 pub mod server;
 mod settings;
 mod stopping;

@@ -17,6 +17,7 @@ use crate::{
     presence::Presence,
     public::Public,
     request_id::RequestIds,
+    runtimes::Runtimes,
     stopping::{StopSwitch, Stopping},
     tls::Handshakes,
     webhooks::Webhooks,
@@ -32,6 +33,8 @@ pub struct Server {
     stopping: Stopping,
     webhooks: Webhooks,
     shutdown_grace: Duration,
+    /// Until the last event of a webhook was sent, for that happens there, too.
+    runtimes: Arc<Runtimes>,
 }
 
 /// Why a server did not come to be.
@@ -48,6 +51,9 @@ pub enum BindError {
         #[source]
         error: io::Error,
     },
+    /// The operating system gives no threads.
+    #[error("the operating system gives no further thread: {0}")]
+    Thread(io::Error),
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes: {0}")]
     Random(getrandom::Error),
@@ -79,7 +85,8 @@ pub struct Stopped {
     pub cut_connections: usize,
 }
 
-/// Takes both addresses. The store is the caller's to close, after [`Server::run`] has returned.
+/// Takes both addresses, and starts a thread for each core if it is called on a runtime with several
+/// threads. The store is the caller's to close, after [`Server::run`] has returned.
 pub async fn bind(
     settings: Settings,
     store: Arc<dyn AccountStore>,
@@ -88,6 +95,7 @@ pub async fn bind(
     let (public_listener, public_addr) = listen("account protocol", settings.listen).await?;
     let (operator_listener, operator_addr) =
         listen("operator API", settings.operator_listen).await?;
+    let runtimes = Arc::new(Runtimes::start().map_err(BindError::Thread)?);
     let run = getrandom::u32().map_err(BindError::Random)?;
     let request_ids = Arc::new(RequestIds::new(run));
     let presence = Presence::new(settings.limits.max_sessions);
@@ -120,6 +128,7 @@ pub async fn bind(
             limits: limits.clone(),
             metrics: metrics.clone(),
             answer: public,
+            runtimes: runtimes.clone(),
         },
         operator: Connections {
             name: ListenerName::Operator,
@@ -129,6 +138,7 @@ pub async fn bind(
             limits,
             metrics,
             answer: operator,
+            runtimes: Arc::new(Runtimes::none()),
         },
         public_addr,
         operator_addr,
@@ -136,6 +146,7 @@ pub async fn bind(
         stopping,
         webhooks,
         shutdown_grace,
+        runtimes,
     })
 }
 
@@ -181,6 +192,7 @@ impl Server {
             operator_addr,
             webhooks,
             shutdown_grace,
+            runtimes,
         } = self;
         info!(%public_addr, %operator_addr, "serving");
         let until_shutdown = async {
@@ -196,6 +208,7 @@ impl Server {
         );
         // The last events are those of the last calls.
         webhooks.drain(deadline).await;
+        drop(runtimes);
         let cut_connections = cut_public + cut_operator;
         if cut_connections > 0 {
             warn!(cut_connections, "stopped before every call was answered");
