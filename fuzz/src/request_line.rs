@@ -9,8 +9,9 @@ use crate::answer::{cut, failed};
 /// Stands for a UserSig that nobody is to see. The inputs do not hold it.
 const SECRET: &str = "eJwSECRETvgrxCdYr";
 
-/// As much of it as would be too much.
-const SECRET_START: &str = "eJwSECRET";
+/// As much of it as would be too much. It begins with a letter with which no escape ends: U+001E and
+/// what follows it, which is no secret, is `\u001e` and that in JSON.
+const SECRET_START: &str = "JwSECRET";
 
 /// One input.
 pub fn check(data: &[u8]) {
