@@ -1,4 +1,4 @@
-//! Starts the real `muster` for tests, and ends it kindly or not.
+//! Starts the real `muster` for tests, and ends it kindly or not; likewise a [`postgres`].
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,6 +14,7 @@ mod captured;
 #[cfg(target_os = "linux")]
 pub mod disk;
 pub mod http;
+pub mod postgres;
 pub mod session;
 
 use std::{

@@ -21,9 +21,6 @@ use super::{
 };
 use crate::server::{Abrupt, LOOK_EVERY, Program, Server};
 
-/// Where Debian puts the programs of each version.
-const VERSIONS: &str = "/usr/lib/postgresql";
-
 /// Who runs it if this is root, whom it refuses.
 const USER: &str = "postgres";
 
@@ -72,7 +69,7 @@ pub(super) struct Postgres {
 
 /// The newest version that Debian has installed.
 pub(super) fn find() -> anyhow::Result<Postgres> {
-    let bin = newest(Path::new(VERSIONS))
+    let bin = muster_testkit::postgres::newest()
         .context("it is not installed; to measure it: apt-get install postgresql")?;
     let output = Command::new(bin.join("postgres"))
         .arg("--version")
@@ -83,25 +80,6 @@ pub(super) fn find() -> anyhow::Result<Postgres> {
     let version = said.split_whitespace().nth(2).unwrap_or("of some version");
     let name = format!("PostgreSQL {version}");
     Ok(Postgres { bin, name })
-}
-
-fn newest(versions: &Path) -> Option<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(versions).ok()?.flatten() {
-        let version: Option<u32> = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok());
-        let bin = entry.path().join("bin");
-        let has = |program: &str| bin.join(program).is_file();
-        if let Some(version) = version
-            && has("initdb")
-            && has("postgres")
-        {
-            found.push((version, bin));
-        }
-    }
-    found.into_iter().max().map(|(_, bin)| bin)
 }
 
 /// The accounts of a statement, by column.
@@ -276,29 +254,6 @@ fn said(error: tokio_postgres::Error) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_newest_version_that_is_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(newest(&dir.path().join("missing")), None);
-        assert_eq!(newest(dir.path()), None);
-        for (version, programs) in [
-            ("9", &["initdb", "postgres"][..]),
-            ("10", &["initdb", "postgres"]),
-            ("15", &["initdb", "postgres"]),
-            ("14", &["initdb", "postgres"]),
-            ("16", &["postgres"]),
-            ("17", &["psql"]),
-            ("common", &["initdb", "postgres"]),
-        ] {
-            let bin = dir.path().join(version).join("bin");
-            fs::create_dir_all(&bin).unwrap();
-            for program in programs {
-                fs::write(bin.join(program), "").unwrap();
-            }
-        }
-        assert_eq!(newest(dir.path()), Some(dir.path().join("15/bin")));
-    }
 
     #[test]
     fn columns_have_the_accounts_in_order() {
