@@ -2,6 +2,7 @@
 //!
 //! - [`model`]: long random sequences of calls, with the store closed and opened again, or restored
 //!   from its backup, in between. Whatever [`muster_accounts::ReferenceStore`] answers, the store must answer.
+//! - [`concurrent`]: many callers at once. What they saw must be what some order of their calls gives.
 //!
 //! A store has this crate as a dev-dependency and says of itself by a [`Subject`] how it is opened, and
 //! what of its ways is its own.
@@ -10,6 +11,7 @@
 
 mod answer;
 mod call;
+pub mod concurrent;
 mod ids;
 pub mod model;
 
@@ -27,7 +29,7 @@ pub trait Subject: Sized {
     /// Whether calls that overlap take effect in the order in which they were made, in no more commits
     /// than there are calls that write. [`model`] then makes calls without waiting for answers, and the
     /// answers must be as if each call had waited for the one before. Of other stores each answer is
-    /// waited for.
+    /// waited for, and calls that overlap are left to [`concurrent`].
     const KEEPS_ORDER: bool;
 
     /// Whether internal ids are numbered as the reference store does it: from the first one up, over all
