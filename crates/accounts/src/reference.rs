@@ -281,6 +281,10 @@ impl AccountStore for ReferenceStore {
         std::future::pending().await
     }
 
+    async fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// For looking at.
     fn back_up(&self, out: &mut dyn io::Write) -> Result<(), StoreError> {
         let state = self.state();

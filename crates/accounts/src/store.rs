@@ -126,6 +126,13 @@ pub trait AccountStore: Send + Sync + 'static {
     /// store that recovers by itself never ends this.
     async fn stopped(&self) -> StoreError;
 
+    /// Takes no more requests, carries out those that were accepted, and lets go of what it holds.
+    ///
+    /// # Errors
+    ///
+    /// If it had stopped by itself, or if what was accepted but not acknowledged may not be there.
+    async fn close(&self) -> Result<(), StoreError>;
+
     /// Writes all that the store holds at this moment, in a form that its own kind of store reads.
     /// Meanwhile everything else goes on. Blocks, and takes as long as `out` takes.
     ///

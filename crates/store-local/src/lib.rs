@@ -134,38 +134,6 @@ impl LocalStore {
         })
     }
 
-    /// Takes no more requests, carries out those that were accepted, and returns when the writer
-    /// has ended.
-    ///
-    /// # Errors
-    ///
-    /// If the store had stopped because a write failed, or if the disk does not answer: some seconds
-    /// are waited for it, and what was not acknowledged may or may not be there at the next start.
-    pub async fn close(&self) -> Result<(), StoreError> {
-        tokio::select! {
-            _already_ended = self.jobs.send(Queued::Close) => {}
-            // The queue may be full for ever.
-            _ = self.shared.until_failure() => {}
-            stall = self.shared.until_stall() => self.shared.stop(&stall),
-        }
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(writer) = writer {
-            let shared = self.shared.clone();
-            let ended = tokio::task::spawn_blocking(move || writer.join(&shared)).await;
-            if !matches!(ended, Ok(Ok(()))) {
-                self.shared.stop("the writer thread panicked");
-            }
-        }
-        match self.shared.failure() {
-            Some(cause) => Err(StoreError::Stopped(cause)),
-            None => Ok(()),
-        }
-    }
-
     /// Hands work to the writer and waits for its answer.
     async fn write<T, R>(&self, work: impl FnOnce(Reply<T, R>) -> Work) -> Result<T, OpError<R>> {
         let (reply, answer) = tokio::sync::oneshot::channel();
@@ -374,6 +342,33 @@ impl AccountStore for LocalStore {
 
     async fn stopped(&self) -> StoreError {
         StoreError::Stopped(self.shared.until_failure().await)
+    }
+
+    /// Returns when the writer has ended. For a disk that does not answer some seconds are waited; what
+    /// was not acknowledged by then may or may not be there at the next start.
+    async fn close(&self) -> Result<(), StoreError> {
+        tokio::select! {
+            _already_ended = self.jobs.send(Queued::Close) => {}
+            // The queue may be full for ever.
+            _ = self.shared.until_failure() => {}
+            stall = self.shared.until_stall() => self.shared.stop(&stall),
+        }
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer {
+            let shared = self.shared.clone();
+            let ended = tokio::task::spawn_blocking(move || writer.join(&shared)).await;
+            if !matches!(ended, Ok(Ok(()))) {
+                self.shared.stop("the writer thread panicked");
+            }
+        }
+        match self.shared.failure() {
+            Some(cause) => Err(StoreError::Stopped(cause)),
+            None => Ok(()),
+        }
     }
 
     fn back_up(&self, out: &mut dyn io::Write) -> Result<(), StoreError> {

@@ -246,6 +246,10 @@ impl<const FAULT: Fault> AccountStore for Store<FAULT> {
         self.inner.stopped().await
     }
 
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+
     fn back_up(&self, out: &mut dyn io::Write) -> Result<(), StoreError> {
         self.inner.back_up(out)
     }

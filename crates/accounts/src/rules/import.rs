@@ -62,6 +62,11 @@ impl ImportRequest {
         }
     }
 
+    /// Whether it is to write nothing.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
     /// The users, each once, in order of first appearance.
     pub fn entries(&self) -> &[ImportEntry] {
         &self.entries

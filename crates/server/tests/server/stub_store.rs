@@ -218,6 +218,10 @@ impl AccountStore for StubStore {
         self.inner.stopped().await
     }
 
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+
     fn back_up(&self, out: &mut dyn std::io::Write) -> Result<(), StoreError> {
         let write = |out: &mut dyn std::io::Write| {
             let written = out.write_all(BACKUP);
