@@ -1,7 +1,7 @@
-//! The value of an app's record: `u8` version (1 or 2), then JSON.
+//! The JSON in which the stores keep an app, and its version, which they keep beside it.
 //!
 //! Apps are few and gain settings over time, so their records favour being readable and extensible
-//! over being small. They hold the app's secret keys: the data directory is for its owner only.
+//! over being small. They hold the app's secret keys: where they lie is for their owner only.
 //! Version 1 has keys without an end, as strings, and no settings; it is read, and written no more.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +13,21 @@ use muster_accounts::{
 };
 use muster_usersig::SecretKey;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use crate::record::RecordError;
+/// The version that is written.
+pub const VERSION: u8 = 2;
 
-const VERSION: u8 = 2;
+/// A record does not read as one of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AppRecordError {
+    /// It has a version that is not known here.
+    #[error("it was written by a newer version of muster (record version {0})")]
+    Version(u8),
+    /// The text says what is wrong, without quoting it: it holds secret keys.
+    #[error("it is damaged ({0})")]
+    Damaged(&'static str),
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,7 +139,7 @@ impl From<&AppSettings> for SettingsRecord {
 }
 
 impl SettingsRecord {
-    fn settings(self) -> Result<AppSettings, RecordError> {
+    fn settings(self) -> Result<AppSettings, AppRecordError> {
         let networks: Result<Vec<_>, _> = self
             .allow_list
             .iter()
@@ -141,7 +152,7 @@ impl SettingsRecord {
             .collect();
         let webhook = self.webhook.map(|webhook| {
             let token = webhook.token.map(|token| {
-                WebhookToken::new(token).ok_or(RecordError::Damaged("a webhook token is none"))
+                WebhookToken::new(token).ok_or(AppRecordError::Damaged("a webhook token is none"))
             });
             Ok(Webhook {
                 url: webhook.url,
@@ -155,17 +166,18 @@ impl SettingsRecord {
             deletion: self.deletion,
             import_at_sign_in: self.import_at_sign_in,
             allow_list: networks
-                .map_err(|_| RecordError::Damaged("an entry of the allow-list is no network"))?,
-            custom_fields: fields
-                .ok_or(RecordError::Damaged("the name of a custom field is none"))?,
+                .map_err(|_| AppRecordError::Damaged("an entry of the allow-list is no network"))?,
+            custom_fields: fields.ok_or(AppRecordError::Damaged(
+                "the name of a custom field is none",
+            ))?,
             rate_limits: self.rate_limits,
             webhook: webhook.transpose()?,
         })
     }
 }
 
-/// The record of an app.
-pub(crate) fn encode(app: &App) -> Vec<u8> {
+/// The record of an app, in version [`VERSION`].
+pub fn encode(app: &App) -> String {
     let record = AppRecord {
         edition: app.edition.name().to_owned(),
         keys: app
@@ -180,24 +192,19 @@ pub(crate) fn encode(app: &App) -> Vec<u8> {
         created_at: app.created_at.0,
         settings: SettingsRecord::from(&app.settings),
     };
-    let mut value = vec![VERSION];
-    serde_json::to_writer(&mut value, &record).expect("strings and numbers always write as JSON");
-    value
+    serde_json::to_string(&record).expect("strings and numbers always write as JSON")
 }
 
 /// Reads the record of the app `sdkappid`.
-pub(crate) fn decode(sdkappid: SdkAppId, value: &[u8]) -> Result<App, RecordError> {
-    let (version, json) = value
-        .split_first()
-        .ok_or(RecordError::Damaged("it is empty"))?;
+pub fn decode(sdkappid: SdkAppId, version: u8, json: &[u8]) -> Result<App, AppRecordError> {
     // The cause is not passed on: a parser's message may quote the secret key.
-    let not_json = |_| RecordError::Damaged("it is not its JSON");
-    let record: AppRecord = match *version {
+    let not_json = |_| AppRecordError::Damaged("it is not its JSON");
+    let record: AppRecord = match version {
         1 => serde_json::from_slice::<AppRecord1>(json)
             .map_err(not_json)?
             .into(),
         VERSION => serde_json::from_slice(json).map_err(not_json)?,
-        newer => return Err(RecordError::Version(newer)),
+        newer => return Err(AppRecordError::Version(newer)),
     };
     let edition = record.edition.parse();
     let keys: Result<Vec<_>, _> = record
@@ -209,9 +216,9 @@ pub(crate) fn decode(sdkappid: SdkAppId, value: &[u8]) -> Result<App, RecordErro
             Ok::<_, muster_usersig::SecretKeyError>(AppKey { key, until })
         })
         .collect();
-    let keys = keys.map_err(|_| RecordError::Damaged("a secret key is none"))?;
+    let keys = keys.map_err(|_| AppRecordError::Damaged("a secret key is none"))?;
     if keys.is_empty() {
-        return Err(RecordError::Damaged("it has no secret key"));
+        return Err(AppRecordError::Damaged("it has no secret key"));
     }
     let admins: Result<BTreeSet<_>, _> = record
         .admins
@@ -220,15 +227,16 @@ pub(crate) fn decode(sdkappid: SdkAppId, value: &[u8]) -> Result<App, RecordErro
         .collect();
     Ok(App {
         sdkappid,
-        edition: edition.map_err(|_| RecordError::Damaged("unknown edition"))?,
+        edition: edition.map_err(|_| AppRecordError::Damaged("unknown edition"))?,
         keys,
-        admins: admins.map_err(|_| RecordError::Damaged("an admin is no user id"))?,
+        admins: admins.map_err(|_| AppRecordError::Damaged("an admin is no user id"))?,
         created_at: UnixSeconds(record.created_at),
         settings: record.settings.settings()?,
     })
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use muster_accounts::Edition;
 
@@ -278,25 +286,24 @@ mod tests {
             r#""custom_fields":["Team"],"rate_limits":{"*":null,"kick":5},"#,
             r#""webhook":{"url":"http://127.0.0.1/hook","token":"xxxxyyyy","retry":true,"imports":false}}}"#,
         );
-        assert_eq!(String::from_utf8_lossy(&value[1..]), json);
-        assert_eq!(value[0], 2);
-        assert_eq!(decode(SdkAppId(7), &value), Ok(app));
+        assert_eq!(value, json);
+        assert_eq!(decode(SdkAppId(7), 2, value.as_bytes()), Ok(app));
     }
 
     #[test]
     fn version_1_is_read() {
         let json =
             br#"{"edition":"pro_plus","keys":["k1"],"admins":["administrator"],"created_at":9}"#;
-        assert_eq!(decode(SdkAppId(7), &[&[1], &json[..]].concat()), Ok(app()));
+        assert_eq!(decode(SdkAppId(7), 1, json), Ok(app()));
     }
 
     #[test]
     fn damage_is_told_without_the_key() {
-        for value in [
-            &b"\x01{\"edition\":\"pro\",\"keys\":[\"SECRET"[..],
-            b"\x02{\"edition\":\"pro\",\"keys\":[{\"key\":\"SECRET",
+        for (version, json) in [
+            (1, &b"{\"edition\":\"pro\",\"keys\":[\"SECRET"[..]),
+            (2, b"{\"edition\":\"pro\",\"keys\":[{\"key\":\"SECRET"),
         ] {
-            let error = decode(SdkAppId(7), value).unwrap_err();
+            let error = decode(SdkAppId(7), version, json).unwrap_err();
             assert!(!error.to_string().contains("SECRET"), "{error}");
         }
     }
