@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser as _};
-use muster_accounts::{AccountStore as _, App, Edition, NewApp, UnixSeconds};
+use muster_accounts::{App, Edition, NewApp, UnixSeconds};
 use muster_server::Clock;
 
 use crate::{
@@ -152,12 +152,12 @@ fn rate_note(opened: &run::Opened) -> &'static str {
 }
 
 fn data(opened: &run::Opened) -> String {
-    let dir = opened.config.data_dir.display();
+    let place = opened.config.place();
     let accounts = opened.store.stats().accounts;
-    if opened.new_data_dir {
-        return format!("{dir} (new)");
+    if opened.new_data_dir && opened.config.store.is_none() {
+        return format!("{place} (new)");
     }
-    format!("{dir} (kept from before, accounts: {accounts})")
+    format!("{place} (kept from before, accounts: {accounts})")
 }
 
 fn app_note(app: &App, made: bool, wanted: Edition) -> String {

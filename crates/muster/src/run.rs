@@ -9,9 +9,11 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use muster_accounts::{AccountStore as _, SdkAppId};
+use muster_accounts::{AccountStore, SdkAppId};
 use muster_server::{BindError, Certificate, Clock, Server, Settings, Tls, bind};
 use muster_store_local::LocalStore;
+use muster_store_postgres::PostgresStore;
+use tokio::runtime::Runtime;
 use tracing::{error, info, warn};
 
 use crate::{
@@ -35,7 +37,7 @@ pub(crate) struct SampleKeyArg {
 /// A server about to start: its settings are judged, its store is open.
 pub(crate) struct Opened {
     pub(crate) config: Config,
-    pub(crate) store: Arc<LocalStore>,
+    pub(crate) store: Arc<dyn AccountStore>,
     /// Whether this start made the data directory.
     pub(crate) new_data_dir: bool,
 }
@@ -74,11 +76,11 @@ pub(crate) fn run(
     // First, for what is wrong with it shows at once, while opening a large store takes its time.
     let files = loaded.config.tls.as_ref();
     let certificate = files.map(TlsFiles::read).transpose()?;
-    let opened = open(loaded.config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the server")?;
+    let opened = open(&runtime, loaded.config)?;
     let done = runtime.block_on(async {
         let served = serve(&opened, sample_key, certificate, prepare).await;
         end(&opened, served).await
@@ -88,21 +90,32 @@ pub(crate) fn run(
     done
 }
 
-fn open(config: Config) -> anyhow::Result<Opened> {
+fn open(runtime: &Runtime, config: Config) -> anyhow::Result<Opened> {
     let dir = &config.data_dir;
-    let new_data_dir = data_dir::prepare(dir, &config.sources.data_dir)?;
+    let sources = &config.sources;
+    let new_data_dir = data_dir::prepare(dir, &sources.data_dir)?;
     let start = Instant::now();
-    let opened = LocalStore::open(dir);
-    let store = opened.with_context(|| format!("data_dir ({})", config.sources.data_dir))?;
+    let store: Arc<dyn AccountStore> = match &config.store {
+        None => {
+            let opened = LocalStore::open(dir);
+            let store = opened.with_context(|| format!("data_dir ({})", sources.data_dir))?;
+            Arc::new(store)
+        }
+        Some(options) => {
+            let opened = runtime.block_on(PostgresStore::open(options));
+            let store = opened.with_context(|| format!("store = {options} ({})", sources.store))?;
+            Arc::new(store)
+        }
+    };
     info!(
-        data_dir = %dir.display(),
+        place = config.place(),
         accounts = store.stats().accounts,
         took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         "the store is open"
     );
     Ok(Opened {
         config,
-        store: Arc::new(store),
+        store,
         new_data_dir,
     })
 }

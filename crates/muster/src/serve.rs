@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use muster_accounts::AccountStore as _;
 use tracing::warn;
 
 use crate::{
@@ -32,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   muster serve --config /etc/muster/muster.toml
   muster serve --listen 10.0.0.5:7080 --data-dir /var/lib/muster
+  muster serve --store postgres://muster@10.0.0.5/muster
   muster serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem
   MUSTER_LOG_FORMAT=json muster serve --set limits.max_connections=50000
   muster serve --set rate_limits=false";
@@ -56,7 +56,7 @@ impl Serve {
             };
             Ok(run::Prepared {
                 greeting: run::Greeting {
-                    title: format!("serving {}", opened.config.data_dir.display()),
+                    title: format!("serving {}", opened.config.place()),
                     notes: vec![("apps", apps), ("operator token", run::token_note(opened))],
                     farewell: None,
                 },

@@ -31,6 +31,11 @@ pub(crate) struct SettingsArgs {
     #[arg(long, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     data_dir: Option<String>,
 
+    /// Keep the accounts in a PostgreSQL database instead, as in postgres://muster@db/muster; its
+    /// password comes from MUSTER_STORE_PASSWORD or from store_password_file.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+
     /// What to log: error, warn, info, debug, trace or off [default: info].
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -48,9 +53,13 @@ impl SettingsArgs {
     /// What was given, the weakest first: a flag of its own counts over `--set`.
     pub(crate) fn flags(self) -> Flags {
         // Not judged while parsing: clap shows the value in what it says of a wrong one.
-        if self.set.iter().any(Setting::is_secret) {
-            let message = "--set: other users of this machine can read the command line; give \
-                 operator_token as MUSTER_OPERATOR_TOKEN or in the file";
+        if let Some(secret) = self.set.iter().find(|setting| setting.is_secret()) {
+            let key = &secret.key;
+            let message = format!(
+                "--set: other users of this machine can read the command line; give {key} as {} or in \
+                 the file",
+                config::variable(key)
+            );
             Cli::command()
                 .error(ErrorKind::ValueValidation, message)
                 .exit();
@@ -73,6 +82,7 @@ impl SettingsArgs {
         let operator_listen = self.operator_listen.map(|address| address.to_string());
         put("--operator-listen", "operator_listen", operator_listen);
         put("--data-dir", "data_dir", self.data_dir);
+        put("--store", "store", self.store);
         put("--log-level", "log.level", self.log_level);
         put("--log-format", "log.format", self.log_format);
         flags

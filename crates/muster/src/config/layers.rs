@@ -13,8 +13,8 @@ use toml_edit::{Document, DocumentMut, Item, Key, Table, TableLike, Value};
 /// The documented default file is the defaults.
 pub(crate) const DEFAULTS: &str = include_str!("../config.default.toml");
 
-/// The one setting that is never shown.
-pub(crate) const SECRET: &str = "operator_token";
+/// The settings that are never shown.
+const SECRETS: [&str; 2] = ["operator_token", "store_password"];
 
 /// What is shown in its place.
 pub(crate) const MASK: &str = "***";
@@ -78,7 +78,7 @@ impl Setting {
 
     /// Whether its value is not to be given on the command line, nor shown.
     pub(crate) fn is_secret(&self) -> bool {
-        self.key == SECRET
+        SECRETS.contains(&self.key.as_str())
     }
 }
 
@@ -230,17 +230,19 @@ impl Layers {
             .expect("kinds were checked when it was put in")
     }
 
-    /// The document with its comments, the secret masked, and beside each value that is not the
+    /// The document with its comments, secrets masked, and beside each value that is not the
     /// default where it came from.
     pub(crate) fn masked(&self) -> String {
         let mut shown = Layers {
             document: self.document.clone(),
             sources: BTreeMap::new(),
         };
-        if !self.text(SECRET).is_empty() {
-            let key = SECRET.to_owned();
-            let value = MASK.into();
-            shown.put(Setting { key, value }, Source::Default);
+        for secret in SECRETS {
+            if !self.text(secret).is_empty() {
+                let key = secret.to_owned();
+                let value = MASK.into();
+                shown.put(Setting { key, value }, Source::Default);
+            }
         }
         for (key, source) in &self.sources {
             let value = match key.split_once('.') {
@@ -248,7 +250,7 @@ impl Layers {
                 None => shown.document[key.as_str()].as_value_mut(),
             };
             let value = value.expect("settings are values");
-            let is_masked = key == SECRET && value.as_str() == Some(MASK);
+            let is_masked = SECRETS.contains(&key.as_str()) && value.as_str() == Some(MASK);
             let masked = if is_masked { "masked, " } else { "" };
             value
                 .decor_mut()

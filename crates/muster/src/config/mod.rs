@@ -16,10 +16,11 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use muster_accounts::{IpNet, app::parse_network};
 use muster_server::{Limits, OperatorToken};
+use muster_store_postgres::Options;
 use tracing_subscriber::EnvFilter;
 
-use self::layers::{Layers, MASK, SECRET, variable};
-pub(crate) use self::layers::{Setting, Source};
+use self::layers::{Layers, MASK};
+pub(crate) use self::layers::{Setting, Source, variable};
 use crate::tls_files::TlsFiles;
 
 /// Read if `--config` names no other file, and if it is there.
@@ -30,13 +31,15 @@ const OTHER_VARIABLES: [&str; 3] = ["MUSTER_CONFIG", "MUSTER_SECRET_KEY", "MUSTE
 
 const DAY_S: i64 = 86_400;
 
-/// What the settings mean, all of them valid. `Debug` never shows the operator token.
+/// What the settings mean, all of them valid. `Debug` never shows a secret.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) operator_listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
+    /// Where the accounts are, if not in the data directory.
+    pub(crate) store: Option<Options>,
     pub(crate) operator_token: Option<OperatorToken>,
     pub(crate) rate_limits: bool,
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -45,6 +48,16 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Where the settings that errors name came from.
     pub(crate) sources: Sources,
+}
+
+impl Config {
+    /// Where the accounts are, for people.
+    pub(crate) fn place(&self) -> String {
+        match &self.store {
+            Some(options) => options.to_string(),
+            None => self.data_dir.display().to_string(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -59,6 +72,7 @@ pub(crate) struct Sources {
     pub(crate) listen: Source,
     pub(crate) operator_listen: Source,
     pub(crate) data_dir: Source,
+    pub(crate) store: Source,
     pub(crate) operator_token: Source,
 }
 
@@ -203,14 +217,10 @@ fn judge(layers: &Layers) -> anyhow::Result<Config> {
             ensure!(!text.is_empty(), "name a directory");
             Ok(PathBuf::from(text))
         })?,
-        operator_token: judged(layers, SECRET, |text| match text {
-            "" => Ok(None),
-            MASK => bail!(
-                "{MASK:?} is what `muster config print` shows instead of the token; write the \
-                 token itself, or leave it empty"
-            ),
-            text => Ok(Some(OperatorToken::new(text.to_owned())?)),
-        })?,
+        store: store(layers)?,
+        operator_token: secret(layers, "operator_token", "token")?
+            .map(|text| judged(layers, "operator_token", |_| Ok(OperatorToken::new(text)?)))
+            .transpose()?,
         rate_limits: layers.boolean("rate_limits"),
         trusted_proxies: judged(layers, "trusted_proxies", networks)?,
         test_controls: layers.boolean("test_controls"),
@@ -227,8 +237,59 @@ fn judge(layers: &Layers) -> anyhow::Result<Config> {
             listen: source("listen"),
             operator_listen: source("operator_listen"),
             data_dir: source("data_dir"),
-            operator_token: source(SECRET),
+            store: source("store"),
+            operator_token: source("operator_token"),
         },
+    })
+}
+
+/// A secret setting, which `config print` shows masked; `None` if it is empty.
+fn secret(layers: &Layers, key: &str, what: &str) -> anyhow::Result<Option<String>> {
+    judged(layers, key, |text| match text {
+        "" => Ok(None),
+        MASK => bail!(
+            "{MASK:?} is what `muster config print` shows instead of the {what}; write the {what} \
+             itself, or leave it empty"
+        ),
+        text => Ok(Some(text.to_owned())),
+    })
+}
+
+/// The database, with its password. Without a database nobody asks for one.
+fn store(layers: &Layers) -> anyhow::Result<Option<Options>> {
+    if layers.text("store").is_empty() {
+        return Ok(None);
+    }
+    let mut options = judged(layers, "store", |url| {
+        let options = Options::parse(url)?;
+        ensure!(
+            !options.has_password(),
+            "leave the password out, for this setting is shown; give it as MUSTER_STORE_PASSWORD, or in \
+             the file that store_password_file names"
+        );
+        Ok(options)
+    })?;
+    options.connections(number(layers, "store_connections", 2..=1000)?);
+    if let Some(password) = store_password(layers)? {
+        options.password(&password);
+    }
+    Ok(Some(options))
+}
+
+fn store_password(layers: &Layers) -> anyhow::Result<Option<String>> {
+    let password = secret(layers, "store_password", "password")?;
+    if layers.text("store_password_file").is_empty() {
+        return Ok(password);
+    }
+    ensure!(
+        password.is_none(),
+        "store_password ({}) and store_password_file ({}) are both set; leave one of them out",
+        layers.source("store_password"),
+        layers.source("store_password_file"),
+    );
+    judged(layers, "store_password_file", |path| {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     })
 }
 

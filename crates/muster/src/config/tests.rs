@@ -9,6 +9,10 @@ fn values(key: &str) -> [String; 3] {
         "tls_cert" | "tls_key" => ["file.pem", "environment.pem", "flag.pem"],
         "data_dir" => ["./file", "./environment", "./flag"],
         "operator_token" => ["file-file-file-file", "env-env-env-env-env", ""],
+        "store" => ["postgres://a@b/c", "postgres://d", ""],
+        "store_password" => ["hush", "hush, too", ""],
+        "store_password_file" => ["file", "environment", "flag"],
+        "store_connections" => ["2", "3", "1000"],
         "trusted_proxies" => ["10.0.0.0/8", "127.0.0.1, ::1", "192.168.0.1"],
         "rate_limits" => ["false", "true", "false"],
         "test_controls" => ["true", "false", "true"],
@@ -111,7 +115,7 @@ fn flag_over_environment_over_file_over_default_for_every_setting() {
             flags.extend(other.map(|other| ("--set", setting(other, &"other.pem"))));
             let loaded = load(flags, environment(pairs), file).unwrap();
             let shown = match (key.as_str(), expected) {
-                ("operator_token", text) if !text.is_empty() => "***",
+                ("operator_token" | "store_password", text) if !text.is_empty() => "***",
                 (_, text) => text,
             };
             let printed: toml_edit::DocumentMut = loaded.printed.parse().unwrap();
@@ -176,8 +180,8 @@ fn a_wrong_file_is_named_with_line_and_key() {
         (
             "\n\nlisten_on = \"a\"\n",
             "DIR/my.toml:3: listen_on is no setting of muster; at the top it has listen, \
-             tls_cert, tls_key, operator_listen, data_dir, operator_token, rate_limits, \
-             trusted_proxies, test_controls, log, limits",
+             tls_cert, tls_key, operator_listen, data_dir, store, store_password, \
+             store_password_file, store_connections, operator_token, rate_limits, trusted_proxies, test_controls, log, limits",
         ),
         (
             "[log]\nlevle = \"info\"\n",
@@ -302,6 +306,61 @@ fn a_file_that_is_named_has_to_be_there() {
         "{error}"
     );
     assert!(error.contains(&*missing.to_string_lossy()), "{error}");
+}
+
+#[test]
+fn the_password_of_the_store_comes_from_one_place() {
+    let (dir, password) = file("hush\r\n");
+    let File::Named(path) = password else {
+        unreachable!("it was just written")
+    };
+    let path = path.to_str().unwrap();
+    let store = ("MUSTER_STORE", "postgres://ann@db/muster");
+    let of = |pairs: &[(&str, &str)]| {
+        let loaded = load(Flags::new(), environment(pairs), &File::None);
+        loaded.map_err(|error| format!("{error:#}"))
+    };
+    for (given, has_one) in [
+        (None, false),
+        (Some(("MUSTER_STORE_PASSWORD", "hush")), true),
+        (Some(("MUSTER_STORE_PASSWORD_FILE", path)), true),
+    ] {
+        let pairs: Vec<_> = [store].into_iter().chain(given).collect();
+        let loaded = of(&pairs).unwrap();
+        assert_eq!(loaded.config.store.unwrap().has_password(), has_one);
+        assert!(!loaded.printed.contains("hush"));
+    }
+    for (pairs, expected) in [
+        (
+            &[("MUSTER_STORE", "postgres://ann:hush@db/muster")][..],
+            "MUSTER_STORE: store: leave the password out",
+        ),
+        (
+            &[("MUSTER_STORE", "mysql://db/hush")],
+            "MUSTER_STORE: store: it is no URL of a database",
+        ),
+        (
+            &[
+                store,
+                ("MUSTER_STORE_PASSWORD", "hush"),
+                ("MUSTER_STORE_PASSWORD_FILE", path),
+            ],
+            "store_password (MUSTER_STORE_PASSWORD) and store_password_file (MUSTER_STORE_PASSWORD_FILE) are both",
+        ),
+        (
+            &[store, ("MUSTER_STORE_PASSWORD_FILE", "/nowhere")],
+            "MUSTER_STORE_PASSWORD_FILE: store_password_file: cannot read /nowhere",
+        ),
+        (
+            &[store, ("MUSTER_STORE_CONNECTIONS", "1")],
+            "MUSTER_STORE_CONNECTIONS: store_connections is 1",
+        ),
+    ] {
+        let error = of(pairs).map(|_| ()).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+    }
+    drop(dir);
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! The apps, of which every node has all in memory: each call needs one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use deadpool_postgres::GenericClient;
+use muster_accounts::{App, SdkAppId, StoreError};
+use tokio_postgres::Row;
+
+use crate::retry::Failure;
+
+const ALL: &str = "SELECT sdkappid, revision, version, record FROM muster.app";
+
+const LOCKED: &str = "SELECT sdkappid, revision, version, record FROM muster.app \
+    WHERE sdkappid = $1 FOR UPDATE";
+
+const INSERT: &str = "INSERT INTO muster.app (sdkappid, revision, version, record) \
+    VALUES ($1, $2, $3, $4)";
+
+const UPDATE: &str = "UPDATE muster.app SET revision = $2, version = $3, record = $4 \
+    WHERE sdkappid = $1";
+
+const COUNT: &str = "UPDATE muster.counter SET number = number + 1 WHERE name = 'apps'";
+
+/// An app with the number of its changes.
+#[derive(Clone)]
+pub(crate) struct Revised {
+    pub(crate) app: Arc<App>,
+    pub(crate) revision: i64,
+}
+
+impl Revised {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let sdkappid: i64 = row.get(0);
+        let damaged = |what: &str| {
+            StoreError::Failed(format!("the app {sdkappid} in muster.app: {what}").into())
+        };
+        let number = u32::try_from(sdkappid).map_err(|_| damaged("this is no SDKAppID"))?;
+        let version = u8::try_from(row.get::<_, i16>(2)).map_err(|_| damaged("no such version"))?;
+        let record: &str = row.get(3);
+        let app = muster_app_record::decode(SdkAppId(number), version, record.as_bytes());
+        Ok(Self {
+            app: Arc::new(app.map_err(|error| damaged(&error.to_string()))?),
+            revision: row.get(1),
+        })
+    }
+}
+
+/// The apps as this node knows them.
+#[derive(Default)]
+pub(crate) struct Apps(RwLock<BTreeMap<SdkAppId, Revised>>);
+
+impl Apps {
+    pub(crate) fn get(&self, app: SdkAppId) -> Option<Arc<App>> {
+        let apps = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        apps.get(&app).map(|revised| revised.app.clone())
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<App>> {
+        let apps = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        apps.values().map(|revised| revised.app.clone()).collect()
+    }
+
+    /// Takes an app over unless a later change of it is known.
+    pub(crate) fn put(&self, revised: Revised) {
+        let mut apps = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let known = apps.get(&revised.app.sdkappid);
+        if known.is_none_or(|known| known.revision < revised.revision) {
+            apps.insert(revised.app.sdkappid, revised);
+        }
+    }
+
+    /// Takes all apps over as they are in the database.
+    pub(crate) async fn refresh<R>(&self, client: &impl GenericClient) -> Result<(), Failure<R>> {
+        let statement = client.prepare_cached(ALL).await?;
+        for row in client.query(&statement, &[]).await? {
+            self.put(Revised::read(&row)?);
+        }
+        Ok(())
+    }
+}
+
+/// The app, which nobody else changes until the transaction ends.
+pub(crate) async fn locked<R>(
+    transaction: &impl GenericClient,
+    app: SdkAppId,
+) -> Result<Option<Revised>, Failure<R>> {
+    let statement = transaction.prepare_cached(LOCKED).await?;
+    let row = transaction
+        .query_opt(&statement, &[&i64::from(app.0)])
+        .await?;
+    Ok(row.as_ref().map(Revised::read).transpose()?)
+}
+
+/// Writes an app: a new one if it has revision 0. The other nodes learn of it.
+pub(crate) async fn write<R>(
+    transaction: &impl GenericClient,
+    revised: &Revised,
+) -> Result<(), Failure<R>> {
+    let Revised { app, revision } = revised;
+    let statement = if *revision == 0 { INSERT } else { UPDATE };
+    let statement = transaction.prepare_cached(statement).await?;
+    let record = muster_app_record::encode(app);
+    let version = i16::from(muster_app_record::VERSION);
+    let sdkappid = i64::from(app.sdkappid.0);
+    transaction
+        .execute(&statement, &[&sdkappid, revision, &version, &record])
+        .await?;
+    let statement = transaction.prepare_cached(COUNT).await?;
+    transaction.execute(&statement, &[]).await?;
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Connections to the database.
+
+use std::{fmt, time::Duration};
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use thiserror::Error;
+use tokio_postgres::{
+    Config, NoTls,
+    config::{Host, SslMode},
+};
+
+use crate::{retry::told, schema::SchemaError};
+
+/// How long a new connection, or a free one, may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// When the other end of a connection counts as gone if it is silent.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// Statements give up by themselves, so that none holds locks for a caller who is long gone.
+const STATEMENT_LIMIT: &str = "SET statement_timeout = '5s'";
+
+/// Where the database is, and how much of it this node uses. `Debug` and `Display` show no password.
+#[derive(Clone)]
+pub struct Options {
+    config: Config,
+    connections: usize,
+}
+
+impl Options {
+    /// Reads a URL as in `postgres://user@host/database`, with what libpq's manual allows beside;
+    /// several hosts are tried in turn, and `target_session_attrs=read-write` takes the one that takes
+    /// writes. 16 connections at most.
+    pub fn parse(url: &str) -> Result<Self, OpenError> {
+        let config: Config = url.parse().map_err(OpenError::Url)?;
+        if config.get_hosts().is_empty() {
+            return Err(OpenError::NoHost);
+        }
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(OpenError::Tls);
+        }
+        Ok(Self {
+            config,
+            connections: 16,
+        })
+    }
+
+    /// The password, in place of one in the URL.
+    pub fn password(&mut self, password: &str) {
+        self.config.password(password);
+    }
+
+    /// Whether there is a password.
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
+    /// The most connections at a time, at least 2.
+    pub fn connections(&mut self, connections: usize) {
+        self.connections = connections.max(2);
+    }
+}
+
+/// Hosts and database, as in `postgres://10.0.0.5:5432/muster`.
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = self.config.get_ports();
+        let hosts = self.config.get_hosts().iter().enumerate();
+        f.write_str("postgres://")?;
+        for (i, host) in hosts {
+            let comma = if i > 0 { "," } else { "" };
+            let port = ports.get(i).or(ports.first()).unwrap_or(&5432);
+            match host {
+                Host::Tcp(name) => write!(f, "{comma}{name}:{port}")?,
+                #[cfg(unix)]
+                Host::Unix(dir) => write!(f, "{comma}{}:{port}", dir.display())?,
+            }
+        }
+        let user = self.config.get_user();
+        let database = self.config.get_dbname().or(user).unwrap_or_default();
+        write!(f, "/{database}")
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a store could not be opened. The texts never hold the URL, in which a password may be.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The URL is none.
+    #[error("it is no URL of a database ({}); write it as postgres://user@host/database", told(.0))]
+    Url(tokio_postgres::Error),
+    /// The URL names no host.
+    #[error("it names no host; write it as postgres://user@host/database")]
+    NoHost,
+    /// The URL asks for TLS.
+    #[error("it asks for TLS (sslmode=require), which muster does not speak to databases yet")]
+    Tls,
+    /// Nobody answers, or refuses.
+    #[error("cannot connect to the database: {0}")]
+    Connect(String),
+    /// It does not keep texts as UTF-8.
+    #[error("the database keeps texts as {0}; muster needs one with the encoding UTF8")]
+    Encoding(String),
+    /// The schema.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+}
+
+/// A pool that connects when it is asked to.
+pub(crate) fn pool(options: &Options) -> Pool {
+    let mut config = options.config.clone();
+    if config.get_application_name().is_none() {
+        config.application_name("muster");
+    }
+    config.connect_timeout(PATIENCE);
+    config.keepalives_idle(SILENCE);
+    config.tcp_user_timeout(SILENCE);
+    let recycling = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let limit_statements = Hook::async_fn(|client, _| {
+        Box::pin(async move {
+            let set = client.batch_execute(STATEMENT_LIMIT).await;
+            set.map_err(HookError::Backend)
+        })
+    });
+    let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
+        .max_size(options.connections)
+        .wait_timeout(Some(PATIENCE))
+        .create_timeout(Some(PATIENCE))
+        .runtime(Runtime::Tokio1)
+        .post_create(limit_statements)
+        .build();
+    pool.expect("a runtime for the time-outs is given")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_without_the_password() {
+        for (url, shown) in [
+            ("postgres://ann:hush@db/muster", "postgres://db:5432/muster"),
+            ("postgres://ann:hush@db:6432", "postgres://db:6432/ann"),
+            ("postgres://ann@a:1,b:2/m", "postgres://a:1,b:2/m"),
+            (
+                "host=/run/pg user=ann password=hush dbname=m",
+                "postgres:///run/pg:5432/m",
+            ),
+        ] {
+            let options = Options::parse(url).unwrap();
+            assert_eq!(options.to_string(), shown);
+            assert_eq!(format!("{options:?}"), shown);
+            assert_eq!(options.has_password(), url.contains("hush"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_without_being_shown() {
+        for (url, told) in [
+            (
+                "postgres://ann:hush@db/m?nonsense=hush",
+                "it is no URL of a database",
+            ),
+            ("hush", "it is no URL of a database"),
+            ("postgres:///hush", "it names no host"),
+            (
+                "postgres://ann:hush@db/m?sslmode=require",
+                "it asks for TLS",
+            ),
+        ] {
+            let error = Options::parse(url).unwrap_err().to_string();
+            assert!(error.starts_with(told), "{error}");
+            assert!(!error.contains("hush"), "{error}");
+        }
+    }
+}

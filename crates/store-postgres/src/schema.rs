@@ -1,0 +1,135 @@
+//! What lies in the database: the schema `muster`, its tables, and how they come to be.
+//!
+//! Everything that is asked often has the key (app, user id), so that an engine which spreads rows over
+//! machines by it finds a user's row on one of them. There are no triggers, sequences, foreign keys or
+//! advisory locks.
+
+use deadpool_postgres::Transaction;
+use muster_accounts::InternalId;
+use thiserror::Error;
+use tokio_postgres::{Client, error::SqlState};
+
+/// The schema that this program makes and understands.
+pub const VERSION: i32 = 1;
+
+/// From each version to the next; the first is from nothing.
+const MIGRATIONS: [&str; VERSION as usize] = [FIRST];
+
+/// Texts are as they are in muster, but for U+0000 ([`crate::text`]). Times are Unix seconds.
+const FIRST: &str = r#"
+-- An account, or with a time in deleted_at what is left of one: its names are empty then.
+CREATE TABLE muster.account (
+    sdkappid    bigint NOT NULL,
+    user_id     text COLLATE "C" NOT NULL,
+    internal_id bigint NOT NULL,
+    -- Grows with every change, so that a change knows whether another came before it.
+    revision    bigint NOT NULL DEFAULT 0,
+    nick        text NOT NULL,
+    face_url    text NOT NULL,
+    -- The fields that no import sets, as JSON.
+    more        text,
+    imported_at bigint NOT NULL,
+    changed_at  bigint NOT NULL,
+    kicked_at   bigint,
+    deleted_at  bigint,
+    PRIMARY KEY (sdkappid, user_id)
+);
+-- For paging.
+CREATE INDEX account_by_internal_id ON muster.account (sdkappid, internal_id) WHERE deleted_at IS NULL;
+-- The record holds the app's secret keys.
+CREATE TABLE muster.app (
+    sdkappid bigint PRIMARY KEY,
+    revision bigint NOT NULL,
+    version  smallint NOT NULL,
+    record   text NOT NULL
+);
+-- apps: changes of apps. kicks: users kicked. internal_id: the next that no node has taken.
+CREATE TABLE muster.counter (
+    name   text PRIMARY KEY,
+    number bigint NOT NULL
+);
+"#;
+
+/// Why a schema is not there or cannot be used.
+#[derive(Debug, Error)]
+pub enum SchemaError {
+    /// It was made by a newer muster.
+    #[error(
+        "the schema `muster` in this database has version {found}, made by a newer muster; this one \
+         knows up to {VERSION}"
+    )]
+    Newer {
+        /// Its version.
+        found: i32,
+    },
+    /// The database refused.
+    #[error("cannot make or read the schema `muster`: {0}")]
+    Database(#[from] tokio_postgres::Error),
+}
+
+/// Makes the schema, or brings it to [`VERSION`]. Of several nodes that do so at once, one does it
+/// while the others wait.
+pub(crate) async fn migrate(client: &mut deadpool_postgres::Client) -> Result<(), SchemaError> {
+    make_version(client).await?;
+    let transaction = client.transaction().await?;
+    // Held until the end: the lock.
+    let row = transaction
+        .query_one("SELECT version FROM muster.schema_version FOR UPDATE", &[])
+        .await?;
+    let found: i32 = row.get(0);
+    if found > VERSION {
+        return Err(SchemaError::Newer { found });
+    }
+    let done = usize::try_from(found).unwrap_or(0);
+    if done < MIGRATIONS.len() {
+        for migration in &MIGRATIONS[done..] {
+            transaction.batch_execute(migration).await?;
+        }
+        if done == 0 {
+            fill(&transaction).await?;
+        }
+        transaction
+            .execute("UPDATE muster.schema_version SET version = $1", &[&VERSION])
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The table of one row that says which version is there, with 0 if it is new.
+async fn make_version(client: &Client) -> Result<(), SchemaError> {
+    loop {
+        let made = client
+            .batch_execute(
+                "CREATE SCHEMA IF NOT EXISTS muster;
+                 CREATE TABLE IF NOT EXISTS muster.schema_version (
+                     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+                     version  integer NOT NULL
+                 );
+                 INSERT INTO muster.schema_version (version) VALUES (0) ON CONFLICT DO NOTHING",
+            )
+            .await;
+        match made {
+            // IF NOT EXISTS does not see what another node is making at this moment.
+            Err(error)
+                if matches!(
+                    error.code(),
+                    Some(
+                        &(SqlState::UNIQUE_VIOLATION
+                            | SqlState::DUPLICATE_TABLE
+                            | SqlState::DUPLICATE_SCHEMA)
+                    )
+                ) => {}
+            made => return Ok(made?),
+        }
+    }
+}
+
+async fn fill(transaction: &Transaction<'_>) -> Result<(), SchemaError> {
+    let first = i64::try_from(InternalId::FIRST.get()).expect("it is 2^57 + 1");
+    let counter = "INSERT INTO muster.counter (name, number) VALUES ($1, $2)";
+    for (name, number) in [("apps", 0), ("kicks", 0), ("internal_id", first)] {
+        transaction.execute(counter, &[&name, &number]).await?;
+    }
+    Ok(())
+}

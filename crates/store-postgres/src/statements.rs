@@ -1,0 +1,191 @@
+//! The statements on accounts. Each is one round trip, and one transaction if it stands alone.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use deadpool_postgres::GenericClient;
+use muster_accounts::{
+    InternalId, SdkAppId, UnixSeconds, UserId,
+    rules::{Write, import::ImportEntry},
+};
+
+use crate::{
+    retry::Failure,
+    row::{COLUMNS, Columns, StoredUser, number, seconds},
+    text,
+};
+
+/// What is stored of the users of a call, of those of whom anything is.
+pub(crate) type StoredUsers = HashMap<UserId, StoredUser>;
+
+static KNOWN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {COLUMNS} FROM muster.account WHERE sdkappid = $1 AND user_id = ANY ($2::text[])"
+    )
+});
+
+/// Makes all accounts of a batch if nothing is stored of any of the users; otherwise it makes none, and
+/// answers what is stored. If another call makes one of them meanwhile, it fails.
+static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH entry AS (
+            SELECT * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[])
+                AS entry (user_id, internal_id, nick, face_url)
+        ), known AS MATERIALIZED (
+            SELECT {COLUMNS} FROM entry
+            JOIN muster.account ON account.sdkappid = $1 AND account.user_id = entry.user_id
+        ), made AS (
+            INSERT INTO muster.account
+                (sdkappid, user_id, internal_id, nick, face_url, imported_at, changed_at)
+            SELECT $1, user_id, internal_id, nick, face_url, $6::bigint, $6::bigint FROM entry
+            WHERE NOT EXISTS (SELECT FROM known)
+        )
+        SELECT * FROM known"
+    )
+});
+
+const PUT: &str = "
+    WITH put AS (
+        SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
+                $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+            AS put (user_id, internal_id, revision, nick, face_url,
+                more, imported_at, changed_at, kicked_at, deleted_at)
+    ), changed AS (
+        UPDATE muster.account SET
+            internal_id = put.internal_id, revision = account.revision + 1, nick = put.nick,
+            face_url = put.face_url, more = put.more, imported_at = put.imported_at,
+            changed_at = put.changed_at, kicked_at = put.kicked_at, deleted_at = put.deleted_at
+        FROM put
+        WHERE account.sdkappid = $1 AND account.user_id = put.user_id
+            AND account.revision = put.revision
+        RETURNING 1
+    ), made AS (
+        INSERT INTO muster.account (sdkappid, user_id, internal_id, nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at)
+        SELECT $1, user_id, internal_id, nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at
+        FROM put WHERE revision IS NULL
+        RETURNING 1
+    )";
+
+/// All are written, or the division by zero fails the statement and none is.
+const ALL_OR_NONE: &str = "
+    SELECT 1 / CASE cardinality($2::text[])
+        WHEN (SELECT count(*) FROM changed) + (SELECT count(*) FROM made) THEN 1 ELSE 0 END";
+
+static PUT_ALONE: LazyLock<String> = LazyLock::new(|| format!("{PUT}{ALL_OR_NONE}"));
+
+static PUT_KICK: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{PUT}, counted AS (
+            UPDATE muster.counter SET number = number + 1 WHERE name = 'kicks'
+        ){ALL_OR_NONE}"
+    )
+});
+
+/// What is stored of these users.
+pub(crate) async fn known<'u, R>(
+    client: &impl GenericClient,
+    app: SdkAppId,
+    users: impl Iterator<Item = &'u UserId>,
+) -> Result<StoredUsers, Failure<R>> {
+    let user_ids: Vec<&str> = users.map(UserId::as_str).collect();
+    let statement = client.prepare_cached(&KNOWN).await?;
+    let rows = client
+        .query(&statement, &[&i64::from(app.0), &user_ids])
+        .await?;
+    read(&rows)
+}
+
+fn read<R>(rows: &[tokio_postgres::Row]) -> Result<StoredUsers, Failure<R>> {
+    let mut users = StoredUsers::with_capacity(rows.len());
+    for row in rows {
+        let user = StoredUser::read(row)?;
+        users.insert(user.user_id, user);
+    }
+    Ok(users)
+}
+
+/// Makes the accounts of all entries with these ids, unless anything is stored of one of the users:
+/// then it answers what.
+pub(crate) async fn make_or_known<R>(
+    client: &impl GenericClient,
+    app: SdkAppId,
+    entries: &[ImportEntry],
+    ids: &[InternalId],
+    now: UnixSeconds,
+) -> Result<StoredUsers, Failure<R>> {
+    let user_ids: Vec<&str> = entries.iter().map(|entry| entry.user_id.as_str()).collect();
+    let ids: Vec<i64> = ids.iter().copied().map(number).collect();
+    let nicks = entries
+        .iter()
+        .map(|entry| entry.nick.as_ref().map_or("", |nick| nick.as_str()));
+    let nicks: Vec<_> = nicks.map(text::kept).collect();
+    let face_urls = entries
+        .iter()
+        .map(|entry| entry.face_url.as_ref().map_or("", |url| url.as_str()));
+    let face_urls: Vec<_> = face_urls.map(text::kept).collect();
+    let statement = client.prepare_cached(&MAKE_OR_KNOWN).await?;
+    let rows = client
+        .query(
+            &statement,
+            &[
+                &i64::from(app.0),
+                &user_ids,
+                &ids,
+                &nicks,
+                &face_urls,
+                &seconds(now),
+            ],
+        )
+        .await?;
+    read(&rows)
+}
+
+/// What else is changed with the accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Also {
+    Nothing,
+    /// The counter of kicks.
+    Kicks,
+}
+
+/// Carries a plan out that was made from `stored`: all of it, or nothing if one of the users was
+/// changed since.
+pub(crate) async fn put<R>(
+    client: &impl GenericClient,
+    app: SdkAppId,
+    writes: &[Write],
+    stored: &StoredUsers,
+    also: Also,
+) -> Result<(), Failure<R>> {
+    if writes.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::of(writes, |user_id| {
+        stored.get(user_id).map(|stored| stored.revision)
+    });
+    let statement = match also {
+        Also::Nothing => &PUT_ALONE,
+        Also::Kicks => &PUT_KICK,
+    };
+    let statement = client.prepare_cached(statement).await?;
+    client
+        .query_one(
+            &statement,
+            &[
+                &i64::from(app.0),
+                &columns.user_ids,
+                &columns.internal_ids,
+                &columns.revisions,
+                &columns.nicks,
+                &columns.face_urls,
+                &columns.more,
+                &columns.imported_at,
+                &columns.changed_at,
+                &columns.kicked_at,
+                &columns.deleted_at,
+            ],
+        )
+        .await?;
+    Ok(())
+}
