@@ -37,6 +37,10 @@ pub const SDKAPPID: u32 = 1_400_000_000;
 /// The public sample key of the official UserSig libraries, which `muster dev` gives to its app.
 pub const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
 
+/// The variable that lets every muster of a test keep its accounts elsewhere than in its data directory:
+/// `postgres`.
+pub const TEST_STORE: &str = "MUSTER_TEST_STORE";
+
 /// How long anything may take before a test gives up on it. Generous: no test waits for it.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -79,10 +83,28 @@ impl Launch {
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name == "PATH"))
             .current_dir(data_dir.parent().unwrap_or(data_dir));
-        Self {
+        let launch = Self {
             command,
             data_dir: data_dir.to_owned(),
+        };
+        match std::env::var(TEST_STORE).as_deref() {
+            Ok("postgres") => launch.on_database(&postgres::database_of(data_dir)),
+            Ok(other) => panic!("{TEST_STORE} is {other:?}; it can be postgres"),
+            Err(_) => launch,
         }
+    }
+
+    /// Keeps the accounts in the database of this URL, which has a password.
+    #[must_use]
+    pub fn on_database(self, url: &str) -> Self {
+        let parts = url.split_once('@').and_then(|(head, place)| {
+            let (user, password) = head.rsplit_once(':')?;
+            Some((format!("{user}@{place}"), password))
+        });
+        let (url, password) = parts.expect("postgres://user:password@host/database");
+        self.arg("--store")
+            .arg(&url)
+            .env("MUSTER_STORE_PASSWORD", password)
     }
 
     /// Adds a flag or its value.

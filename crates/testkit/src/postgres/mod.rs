@@ -19,6 +19,7 @@ mod process;
 mod standby;
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs::{self, File},
     io::Write as _,
@@ -26,7 +27,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command},
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -89,6 +90,17 @@ pub struct Postgres {
 pub fn shared() -> &'static Postgres {
     static SHARED: OnceLock<Postgres> = OnceLock::new();
     SHARED.get_or_init(Postgres::start)
+}
+
+/// The URL of a database of the shared cluster that goes with a data directory: always the same.
+pub fn database_of(data_dir: &Path) -> String {
+    static DATABASES: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+    let mut databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
+    let new = || shared().new_database();
+    databases
+        .entry(data_dir.to_owned())
+        .or_insert_with(new)
+        .clone()
 }
 
 impl Postgres {
