@@ -6,14 +6,22 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use tracing::Level;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::config::Log;
 
 /// Lines that wait to be written, some hundred bytes each. With more, lines are lost rather than calls
 /// kept waiting: a reader of the log that stalls must not stop the server.
 const WAITING_LINES_LIMIT: usize = 16_384;
+
+/// Parts that write secrets below the level of warnings, whatever level is asked for: WebSocket messages
+/// as they came, the first of which holds a UserSig, and the values of SQL statements, some of which hold
+/// an app's secret keys.
+const SECRETIVE: [&str; 3] = ["tungstenite", "tokio_tungstenite", "tokio_postgres"];
 
 /// Writes the lines that still wait when it is dropped.
 static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
@@ -28,8 +36,6 @@ pub(crate) fn start(log: &Log) {
         }
         other => other.to_owned(),
     };
-    // It writes messages as they came, the first of which holds the UserSig.
-    let level = format!("{level},tungstenite=warn,tokio_tungstenite=warn");
     let filter = EnvFilter::try_new(level).expect("the level was judged with the settings");
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(WAITING_LINES_LIMIT)
@@ -41,10 +47,18 @@ pub(crate) fn start(log: &Log) {
         // A line that cannot be written is lost. The default complains on the standard error output,
         // which is what cannot be written, and panics over that.
         .log_internal_errors(false);
+    let without_secrets = filter_fn(|metadata| {
+        let tells_secrets = SECRETIVE
+            .iter()
+            .any(|part| metadata.target().starts_with(part));
+        !tells_secrets || *metadata.level() <= Level::WARN
+    });
     if log.json {
-        builder.json().flatten_event(true).init();
+        let json = builder.json().flatten_event(true);
+        json.finish().with(without_secrets).init();
     } else {
-        builder.with_ansi(io::stderr().is_terminal()).init();
+        let text = builder.with_ansi(io::stderr().is_terminal());
+        text.finish().with(without_secrets).init();
     }
     *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use muster_testkit::Launch;
+use muster_testkit::{Launch, TEST_STORE};
 
 use crate::{server::Server, transcript::run};
 
@@ -42,6 +42,10 @@ fn fill(server: &Server) {
 /// holds, and the next start finds all that was acknowledged.
 #[test]
 fn the_call_fails_and_what_was_acknowledged_stays() {
+    if std::env::var_os(TEST_STORE).is_some() {
+        // Accounts are in a database then, whose disk is not this one.
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let data_dir = dir.path().join("data");
     for (command, body, expected) in [

@@ -34,7 +34,12 @@ fn a_query_in_the_path_is_not_shown() {
 /// Also at the level at which libraries tell of every message.
 #[test]
 fn a_session_shows_no_usersig() {
-    for level in ["trace", "trace,muster=info", "tungstenite=trace"] {
+    for level in [
+        "trace",
+        "trace,muster=info",
+        "tungstenite=trace",
+        "tokio_postgres::query=trace",
+    ] {
         serving_with(
             |launch| launch.arg("--log-level").arg(level),
             |server| {
