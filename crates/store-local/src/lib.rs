@@ -347,20 +347,14 @@ impl AccountStore for LocalStore {
     /// Returns when the writer has ended. For a disk that does not answer some seconds are waited; what
     /// was not acknowledged by then may or may not be there at the next start.
     async fn close(&self) -> Result<(), StoreError> {
-        tokio::select! {
-            _already_ended = self.jobs.send(Queued::Close) => {}
-            // The queue may be full for ever.
-            _ = self.shared.until_failure() => {}
-            stall = self.shared.until_stall() => self.shared.stop(&stall),
-        }
         let writer = self
             .writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(writer) = writer {
-            let shared = self.shared.clone();
-            let ended = tokio::task::spawn_blocking(move || writer.join(&shared)).await;
+            let (jobs, shared) = (self.jobs.clone(), self.shared.clone());
+            let ended = tokio::task::spawn_blocking(move || writer.close(&jobs, &shared)).await;
             if !matches!(ended, Ok(Ok(()))) {
                 self.shared.stop("the writer thread panicked");
             }
@@ -386,15 +380,13 @@ impl AccountStore for LocalStore {
 
 impl Drop for LocalStore {
     fn drop(&mut self) {
-        // The writer ends when the last sender is gone and the queue is empty.
-        self.jobs = mpsc::channel(1).0;
         let writer = self
             .writer
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writer.take() {
             // If it panicked it has said so itself.
-            let _ = writer.join(&self.shared);
+            let _ = writer.close(&self.jobs, &self.shared);
         }
     }
 }

@@ -26,7 +26,10 @@ use muster_accounts::{
         profile::ProfileRefusal,
     },
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    watch,
+};
 
 use crate::{Planned, Reply, Tenant, group::Group, records::Records};
 
@@ -39,6 +42,9 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 /// A commit that takes longer waits for a disk that may never answer. One that is only slow, for it
 /// writes tables first, takes a second or two.
 const STALL: Duration = Duration::from_secs(5);
+
+/// How long to wait for room in a full queue.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
 
 /// What stands in the queue.
 pub(crate) enum Queued {
@@ -199,13 +205,12 @@ impl Shared {
         (age >= STALL).then(|| format!("the disk has not finished a commit for {seconds} s"))
     }
 
-    pub(crate) async fn until_stall(&self) -> String {
-        loop {
-            match self.stall() {
-                Some(stall) => return stall,
-                None => tokio::time::sleep(GRACE).await,
-            }
+    /// Whether there is nothing more to wait for. At a stop, a disk that does not answer is a failure.
+    fn is_over(&self) -> bool {
+        if let Some(stall) = self.stall() {
+            self.stop(&stall);
         }
+        self.failure().is_some()
     }
 
     fn committed(&self, requests: usize, records: usize, began: Instant) {
@@ -259,19 +264,22 @@ impl Writer {
         Ok(Self { thread, ended })
     }
 
-    /// Waits until it has ended. One that waits for an engine that has failed, or for a disk that does
-    /// not answer, never does: it is left to itself, and holds the data directory until the process
-    /// ends.
-    pub(crate) fn join(self, shared: &Shared) -> thread::Result<()> {
-        let mut failed_before = false;
+    /// Has it take no more, and waits until it has ended. One that waits for an engine that has failed,
+    /// or for a disk that does not answer, never ends: it is left to itself, and holds the data
+    /// directory until the process ends.
+    pub(crate) fn close(self, jobs: &mpsc::Sender<Queued>, shared: &Shared) -> thread::Result<()> {
+        while let Err(TrySendError::Full(_)) = jobs.try_send(Queued::Close) {
+            if shared.is_over() {
+                break;
+            }
+            thread::sleep(FULL_PAUSE);
+        }
+        let mut over_before = false;
         while let Err(std_mpsc::RecvTimeoutError::Timeout) = self.ended.recv_timeout(GRACE) {
-            if failed_before {
+            if over_before {
                 return Ok(());
             }
-            if let Some(stall) = shared.stall() {
-                shared.stop(&stall);
-            }
-            failed_before = shared.failure().is_some();
+            over_before = shared.is_over();
         }
         self.thread.join()
     }
