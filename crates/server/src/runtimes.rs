@@ -4,7 +4,11 @@
 //! Against one runtime that all threads share, that saves some of what a call costs, and most of the
 //! time that a call waits while the store's own threads have a core (docs/performance.md, "Tried").
 
-use std::{io, sync::Arc, thread};
+use std::{
+    io,
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use tokio::{
     runtime::{Builder, Handle, RuntimeFlavor},
@@ -69,20 +73,31 @@ impl Runtimes {
 
 impl OneThread {
     fn start() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .thread_name("muster-blocking")
-            .build()?;
-        let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
+        let (send_handle, handle) = mpsc::channel();
         thread::Builder::new()
             .name("muster-core".to_owned())
             .spawn(move || {
+                // Here, for a runtime may not be dropped within another, should there be no thread.
+                let built = Builder::new_current_thread()
+                    .enable_all()
+                    .thread_name("muster-blocking")
+                    .build();
+                let runtime = match built {
+                    Ok(runtime) => runtime,
+                    Err(error) => {
+                        // The receiver waits for it.
+                        let _ = send_handle.send(Err(error));
+                        return;
+                    }
+                };
+                let _ = send_handle.send(Ok(runtime.handle().clone()));
                 // It never comes; the sender goes.
                 let _ = runtime.block_on(ended);
                 // Reads that wait for a disk that hangs are not waited for.
                 runtime.shutdown_background();
             })?;
+        let handle = handle.recv().expect("the thread sends one of them")?;
         Ok(Self {
             handle,
             places: Arc::default(),

@@ -308,6 +308,9 @@ fn run(
     let mut waiting = Vec::with_capacity(GROUP_LIMIT);
     while queue.blocking_recv_many(&mut waiting, GROUP_LIMIT) > 0 {
         let began = Instant::now();
+        // Planning reads from the disk, too.
+        let began_ms = shared.ms_open();
+        shared.commit_began_ms.store(began_ms, Ordering::Relaxed);
         let mut group = Group::new(records, &mut planned);
         let mut requests = 0;
         for queued in waiting.drain(..) {
@@ -320,8 +323,6 @@ fn run(
             }
         }
         let written = group.records();
-        let began_ms = shared.ms_open();
-        shared.commit_began_ms.store(began_ms, Ordering::Relaxed);
         let committed = group.commit();
         shared.commit_began_ms.store(IDLE, Ordering::Relaxed);
         match committed {

@@ -16,6 +16,9 @@ const ALL: &str = "SELECT sdkappid, revision, version, record FROM muster.app";
 const LOCKED: &str = "SELECT sdkappid, revision, version, record FROM muster.app \
     WHERE sdkappid = $1 FOR UPDATE";
 
+const UNCHANGING: &str = "SELECT sdkappid, revision, version, record FROM muster.app \
+    WHERE sdkappid = $1 FOR SHARE";
+
 const INSERT: &str = "INSERT INTO muster.app (sdkappid, revision, version, record) \
     VALUES ($1, $2, $3, $4)";
 
@@ -80,6 +83,15 @@ impl Apps {
         }
         Ok(())
     }
+
+    /// Takes any app over at the next [`Apps::refresh`], also one of an earlier revision, as it is
+    /// there after a failover that lost some.
+    pub(crate) fn believe_nothing(&self) {
+        let mut apps = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for revised in apps.values_mut() {
+            revised.revision = -1;
+        }
+    }
 }
 
 /// The app, which nobody else changes until the transaction ends.
@@ -87,7 +99,23 @@ pub(crate) async fn locked<R>(
     transaction: &impl GenericClient,
     app: SdkAppId,
 ) -> Result<Option<Revised>, Failure<R>> {
-    let statement = transaction.prepare_cached(LOCKED).await?;
+    one(transaction, LOCKED, app).await
+}
+
+/// The app, which nobody changes until the transaction ends.
+pub(crate) async fn unchanging<R>(
+    transaction: &impl GenericClient,
+    app: SdkAppId,
+) -> Result<Option<Revised>, Failure<R>> {
+    one(transaction, UNCHANGING, app).await
+}
+
+async fn one<R>(
+    transaction: &impl GenericClient,
+    statement: &str,
+    app: SdkAppId,
+) -> Result<Option<Revised>, Failure<R>> {
+    let statement = transaction.prepare_cached(statement).await?;
     let row = transaction
         .query_opt(&statement, &[&i64::from(app.0)])
         .await?;

@@ -6,7 +6,7 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, Recycling
 use thiserror::Error;
 use tokio_postgres::{
     Config, NoTls,
-    config::{Host, SslMode},
+    config::{Host, SslMode, TargetSessionAttrs},
 };
 
 use crate::{retry::told, schema::SchemaError};
@@ -55,7 +55,15 @@ impl Options {
         self.config.get_password().is_some()
     }
 
-    /// The most connections at a time, at least 2.
+    /// For asking what other nodes have done, and for counting, while all others are busy.
+    pub(crate) fn of_feed(&self) -> Self {
+        Self {
+            connections: 2,
+            ..self.clone()
+        }
+    }
+
+    /// The most connections at a time, at least 2, beside two for what other nodes have done.
     pub fn connections(&mut self, connections: usize) {
         self.connections = connections.max(2);
     }
@@ -117,8 +125,16 @@ pub(crate) fn pool(options: &Options) -> Pool {
     if config.get_application_name().is_none() {
         config.application_name("muster");
     }
-    config.connect_timeout(PATIENCE);
+    if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+        // After a failover, the first of the hosts may be a standby.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
+    // Time to try the next host, should one be silent.
+    let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
+    config.connect_timeout(PATIENCE / hosts.saturating_add(1));
     config.keepalives_idle(SILENCE);
+    config.keepalives_interval(Duration::from_secs(1));
+    config.keepalives_retries(2);
     config.tcp_user_timeout(SILENCE);
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use deadpool_postgres::Pool;
 use muster_accounts::StoreError;
 use tokio::{
     task::JoinHandle,
@@ -26,7 +27,7 @@ use crate::{
 const PERIOD: Duration = Duration::from_millis(250);
 
 /// How long a look may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(800);
 
 /// How often all accounts are counted at most, and how much of the time that may take.
 const COUNT_PERIOD: Duration = Duration::from_secs(30);
@@ -39,9 +40,15 @@ const COUNT: &str = "SELECT count(*) FROM muster.account WHERE deleted_at IS NUL
 /// The task that asks. Dropping this ends it.
 pub(crate) struct Feed(JoinHandle<()>);
 
+impl Feed {
+    pub(crate) fn end(&self) {
+        self.0.abort();
+    }
+}
+
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.0.abort();
+        self.end();
     }
 }
 
@@ -74,27 +81,40 @@ struct Seen {
     kicks: i64,
 }
 
+impl Seen {
+    /// No counter is negative.
+    const NOTHING: Self = Self {
+        apps: -1,
+        kicks: -1,
+    };
+}
+
 impl Feed {
     /// Looks once, and then goes on looking.
-    pub(crate) async fn start(shared: Arc<Shared>) -> Result<Self, StoreError> {
-        let mut seen = Seen { apps: -1, kicks: 0 };
-        look(&shared, &mut seen).await?;
-        count(&shared).await;
+    pub(crate) async fn start(shared: Arc<Shared>, pool: Pool) -> Result<Self, StoreError> {
+        let mut seen = Seen::NOTHING;
+        let first = try_look(&shared, &pool, &mut seen).await;
+        first.map_err(retry::unrefused)?;
+        count(&shared, &pool).await;
         Ok(Self(tokio::spawn(async move {
-            let counting = shared.clone();
-            tokio::join!(keep_looking(&shared, seen), keep_counting(&counting));
+            tokio::join!(
+                keep_looking(&shared, &pool, seen),
+                keep_counting(&shared, &pool)
+            );
         })))
     }
 }
 
-async fn keep_looking(shared: &Shared, mut seen: Seen) {
+async fn keep_looking(shared: &Shared, pool: &Pool, mut seen: Seen) {
     let mut times = interval(PERIOD);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         times.tick().await;
-        let failure = look(shared, &mut seen).await.err();
+        let failure = look(shared, pool, &mut seen).await.err();
         if failure.is_some() {
             shared.kicks.fetch_add(1, Ordering::Release);
+            // What answers next may be another server, which has not got all of the last changes.
+            seen = Seen::NOTHING;
         }
         let cause: Option<Arc<str>> = failure.map(|error| error.to_string().into());
         if shared.health.set(cause.clone()) {
@@ -107,19 +127,29 @@ async fn keep_looking(shared: &Shared, mut seen: Seen) {
     }
 }
 
-async fn look(shared: &Shared, seen: &mut Seen) -> Result<(), StoreError> {
-    match timeout(PATIENCE, try_look(shared, seen)).await {
+async fn look(shared: &Shared, pool: &Pool, seen: &mut Seen) -> Result<(), StoreError> {
+    match timeout(PATIENCE, try_look(shared, pool, seen)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(failure)) => {
+            pool.retain(|_, _| false);
             shared.let_go(&failure);
             Err(retry::unrefused(failure))
         }
-        Err(_) => Err(StoreError::Failed("it has been silent for 2 s".into())),
+        Err(_) => {
+            // They may all lead to a server that is gone without a word.
+            pool.retain(|_, _| false);
+            shared.pool.retain(|_, _| false);
+            Err(StoreError::Failed("the database is silent".into()))
+        }
     }
 }
 
-async fn try_look(shared: &Shared, seen: &mut Seen) -> Result<(), Failure<Infallible>> {
-    let client = shared.client().await?;
+async fn try_look(
+    shared: &Shared,
+    pool: &Pool,
+    seen: &mut Seen,
+) -> Result<(), Failure<Infallible>> {
+    let client = pool.get().await?;
     let statement = client.prepare_cached(CHANGES).await?;
     let mut now = Seen::default();
     for row in client.query(&statement, &[]).await? {
@@ -131,6 +161,10 @@ async fn try_look(shared: &Shared, seen: &mut Seen) -> Result<(), Failure<Infall
     if now.kicks != seen.kicks {
         shared.kicks.fetch_add(1, Ordering::Release);
     }
+    if *seen == Seen::NOTHING {
+        shared.apps.believe_nothing();
+        shared.ids.forget().await;
+    }
     if now.apps != seen.apps {
         shared.apps.refresh(&client).await?;
     }
@@ -139,16 +173,16 @@ async fn try_look(shared: &Shared, seen: &mut Seen) -> Result<(), Failure<Infall
 }
 
 /// For the figures alone, so a failure is of no account.
-async fn keep_counting(shared: &Shared) {
+async fn keep_counting(shared: &Shared, pool: &Pool) {
     loop {
-        let took = count(shared).await;
+        let took = count(shared, pool).await;
         tokio::time::sleep(COUNT_PERIOD.max(took * COUNT_SHARE)).await;
     }
 }
 
-async fn count(shared: &Shared) -> Duration {
+async fn count(shared: &Shared, pool: &Pool) -> Duration {
     let began = Instant::now();
-    if let Ok(client) = shared.pool.get().await
+    if let Ok(client) = pool.get().await
         && let Ok(row) = client.query_one(COUNT, &[]).await
     {
         let accounts = u64::try_from(row.get::<_, i64>(0)).unwrap_or(0);

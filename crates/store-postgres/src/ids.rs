@@ -21,6 +21,11 @@ const TAKE: &str = "UPDATE muster.counter SET number = number + $1 WHERE name = 
 pub(crate) struct Ids(Mutex<Range<u64>>);
 
 impl Ids {
+    /// Gives what is left of the block to nobody.
+    pub(crate) async fn forget(&self) {
+        *self.0.lock().await = 0..0;
+    }
+
     /// Takes that many, in growing order within a block.
     pub(crate) async fn take<R>(
         &self,

@@ -30,7 +30,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -53,18 +53,23 @@ use crate::{
     feed::{Feed, Health},
     ids::Ids,
     retry::{Failure, Repeat, Tries},
-    row::{COLUMNS, StoredUser, number},
-    statements::{Also, StoredUsers, known, make_or_known, put},
+    row::{COLUMNS, StoredUser},
+    statements::{Also, StoredUsers, known, locked, make_or_known, put},
 };
+use tokio::time::timeout;
+
 pub use crate::{
     connect::{OpenError, Options},
     schema::{SchemaError, VERSION as SCHEMA_VERSION},
 };
 
+/// How long the first connection may take.
+const OPEN_PATIENCE: Duration = Duration::from_secs(10);
+
 /// The PostgreSQL [`AccountStore`].
 pub struct PostgresStore {
     shared: Arc<Shared>,
-    _feed: Feed,
+    feed: Feed,
 }
 
 /// What the calls and the feed share.
@@ -83,13 +88,12 @@ pub(crate) struct Shared {
 
 impl PostgresStore {
     /// Connects, makes the schema or brings it up to date, and reads the apps. Needs a tokio runtime,
-    /// on which it goes on asking what other nodes have changed.
+    /// on which it goes on asking what other nodes have changed, over two connections of its own.
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
         let pool = connect::pool(options);
-        let mut client = pool
-            .get()
-            .await
-            .map_err(|error| OpenError::Connect(retry::told(&error)))?;
+        let connected = timeout(OPEN_PATIENCE, pool.get()).await;
+        let connected = connected.map_err(|_| OpenError::Connect("it is silent".to_owned()))?;
+        let mut client = connected.map_err(|error| OpenError::Connect(retry::told(&error)))?;
         let encoding = client.query_one("SHOW server_encoding", &[]).await;
         let encoding: String = encoding.map_err(SchemaError::Database)?.get(0);
         if encoding != "UTF8" {
@@ -108,13 +112,10 @@ impl PostgresStore {
             committed_records: AtomicU64::new(0),
             commit_time_us: AtomicU64::new(0),
         });
-        let feed = Feed::start(shared.clone())
+        let feed = Feed::start(shared.clone(), connect::pool(&options.of_feed()))
             .await
             .map_err(|error| OpenError::Connect(error.to_string()))?;
-        Ok(Self {
-            shared,
-            _feed: feed,
-        })
+        Ok(Self { shared, feed })
     }
 
     fn known_app(&self, app: SdkAppId) -> Result<Arc<App>, StoreError> {
@@ -124,9 +125,12 @@ impl PostgresStore {
 
 /// Tries until it is done, refused, or not worth another try.
 macro_rules! tried {
-    ($shared:expr, $repeat:expr, $call:expr) => {{
+    ($shared:expr, $repeat:expr, |$again:ident| $call:expr) => {{
         let mut tries = Tries::new($repeat);
+        let mut again = false;
         loop {
+            let $again = again;
+            again = true;
             match $call.await {
                 Ok(done) => break Ok(done),
                 Err(failure) => {
@@ -138,6 +142,9 @@ macro_rules! tried {
             }
         }
     }};
+    ($shared:expr, $repeat:expr, $call:expr) => {
+        tried!($shared, $repeat, |_again| $call)
+    };
 }
 
 /// The outcome of a call that no rule can refuse.
@@ -188,9 +195,13 @@ impl Shared {
         app: &App,
         request: &ImportRequest,
         now: UnixSeconds,
+        again: bool,
     ) -> Result<ImportOutcome, Failure<ImportRefusal>> {
         if app.edition.account_cap().is_some() {
             return self.try_capped_import(app.sdkappid, request, now).await;
+        }
+        if again {
+            return self.try_locked_import(app, request, now).await;
         }
         let client = self.client().await?;
         let sdkappid = app.sdkappid;
@@ -231,11 +242,32 @@ impl Shared {
             .ok_or(StoreError::UnknownApp(sdkappid))?;
         let counted = count(&transaction, sdkappid).await?;
         let users = entries.iter().map(|entry| &entry.user_id);
-        let stored = known(&transaction, sdkappid, users).await?;
+        let stored = locked(&transaction, sdkappid, users).await?;
         // All but `administrator`, whom every app has.
         let counted = counted.saturating_sub(1);
         let (writes, outcome) = plan_import(&app, counted, request.clone(), &stored, &ids, now)?;
         put(&transaction, sdkappid, &writes, &stored, Also::Nothing).await?;
+        transaction.commit().await?;
+        self.committed(writes.len(), began);
+        Ok(outcome)
+    }
+
+    /// After another call came first: the users who are there wait for this one from now on.
+    async fn try_locked_import(
+        &self,
+        app: &App,
+        request: &ImportRequest,
+        now: UnixSeconds,
+    ) -> Result<ImportOutcome, Failure<ImportRefusal>> {
+        let mut client = self.client().await?;
+        let began = Instant::now();
+        let entries = request.entries();
+        let ids = self.ids.take(&client, entries.len()).await?;
+        let transaction = client.transaction().await?;
+        let users = entries.iter().map(|entry| &entry.user_id);
+        let stored = locked(&transaction, app.sdkappid, users).await?;
+        let (writes, outcome) = plan_import(app, 0, request.clone(), &stored, &ids, now)?;
+        put(&transaction, app.sdkappid, &writes, &stored, Also::Nothing).await?;
         transaction.commit().await?;
         self.committed(writes.len(), began);
         Ok(outcome)
@@ -257,28 +289,36 @@ impl Shared {
         fields: &[ProfileField],
         now: UnixSeconds,
     ) -> Result<(), Failure<ProfileRefusal>> {
-        let client = self.client().await?;
+        let mut client = self.client().await?;
         let began = Instant::now();
-        let stored = known(&client, app, [user_id].into_iter()).await?;
+        let transaction = client.transaction().await?;
+        let stored = locked(&transaction, app, [user_id].into_iter()).await?;
         let plan = rules::profile::plan(known_of(&stored, user_id), fields.to_vec(), now);
         let writes = Vec::from_iter(plan.map_err(Failure::Refused)?);
-        put(&client, app, &writes, &stored, Also::Nothing).await?;
+        put(&transaction, app, &writes, &stored, Also::Nothing).await?;
+        transaction.commit().await?;
         self.committed(writes.len(), began);
         Ok(())
     }
 
     async fn try_delete(
         &self,
-        app: &App,
+        sdkappid: SdkAppId,
         users: &[UserId],
         now: UnixSeconds,
     ) -> Result<Vec<Deletion>, Failure<DeleteRefusal>> {
-        let client = self.client().await?;
+        let mut client = self.client().await?;
         let began = Instant::now();
-        let stored = known(&client, app.sdkappid, users.iter()).await?;
-        let plan = rules::delete::plan(app, users, in_order(users.iter(), &stored).collect(), now);
+        let transaction = client.transaction().await?;
+        // Nobody becomes an admin meanwhile: that need not touch their account.
+        let Revised { app, .. } = apps::unchanging(&transaction, sdkappid)
+            .await?
+            .ok_or(StoreError::UnknownApp(sdkappid))?;
+        let stored = locked(&transaction, sdkappid, users.iter()).await?;
+        let plan = rules::delete::plan(&app, users, in_order(users.iter(), &stored).collect(), now);
         let (writes, deletions) = plan.map_err(Failure::Refused)?;
-        put(&client, app.sdkappid, &writes, &stored, Also::Nothing).await?;
+        put(&transaction, sdkappid, &writes, &stored, Also::Nothing).await?;
+        transaction.commit().await?;
         self.committed(writes.len(), began);
         Ok(deletions)
     }
@@ -289,12 +329,14 @@ impl Shared {
         user_id: &UserId,
         now: UnixSeconds,
     ) -> Result<(), Failure<KickRefusal>> {
-        let client = self.client().await?;
+        let mut client = self.client().await?;
         let began = Instant::now();
-        let stored = known(&client, app, [user_id].into_iter()).await?;
+        let transaction = client.transaction().await?;
+        let stored = locked(&transaction, app, [user_id].into_iter()).await?;
         let plan = rules::kick::plan(known_of(&stored, user_id), now);
         let writes = Vec::from_iter(plan.map_err(Failure::Refused)?);
-        put(&client, app, &writes, &stored, Also::Kicks).await?;
+        put(&transaction, app, &writes, &stored, Also::Kicks).await?;
+        transaction.commit().await?;
         self.committed(writes.len(), began);
         Ok(())
     }
@@ -312,7 +354,8 @@ impl Shared {
         );
         let client = self.client().await?;
         let statement = client.prepare_cached(&page).await?;
-        let after = after.map_or(0, number);
+        // One beyond what is ever given is after all of them.
+        let after = after.map_or(0, |id| i64::try_from(id.get()).unwrap_or(i64::MAX));
         let rows = client
             .query(&statement, &[&i64::from(app.0), &after, &limit])
             .await?;
@@ -366,7 +409,7 @@ impl Shared {
             .await?
             .ok_or(StoreError::UnknownApp(app))?;
         let new_admin = change.new_admin();
-        let stored = known(&transaction, app, new_admin.into_iter()).await?;
+        let stored = locked(&transaction, app, new_admin.into_iter()).await?;
         let of_admin = new_admin.map_or(Known::Nothing, |user_id| known_of(&stored, user_id));
         let plan = rules::app::change(&before, change.clone(), of_admin, now, || id);
         let (changed, write) = plan.map_err(Failure::Refused)?;
@@ -437,11 +480,8 @@ impl AccountStore for PostgresStore {
     ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
         let app = self.known_app(app)?;
         let shared = &self.shared;
-        tried!(
-            shared,
-            Repeat::Harmless,
-            shared.try_import(&app, &request, now)
-        )
+        tried!(shared, Repeat::Harmless, |again| shared
+            .try_import(&app, &request, now, again))
     }
 
     async fn check(&self, app: SdkAppId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
@@ -486,9 +526,9 @@ impl AccountStore for PostgresStore {
         users: Vec<UserId>,
         now: UnixSeconds,
     ) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
-        let app = self.known_app(app)?;
+        self.known_app(app)?;
         let shared = &self.shared;
-        tried!(shared, Repeat::Tells, shared.try_delete(&app, &users, now))
+        tried!(shared, Repeat::Tells, shared.try_delete(app, &users, now))
     }
 
     async fn kick(
@@ -588,6 +628,7 @@ impl AccountStore for PostgresStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
+        self.feed.end();
         self.shared.pool.close();
         Ok(())
     }

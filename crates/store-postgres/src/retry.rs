@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use muster_accounts::{OpError, StoreError};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::error::SqlState;
@@ -75,7 +75,9 @@ impl Tries {
     /// Waits for the next try, or says what the call is answered.
     pub(crate) async fn after<R>(&mut self, failure: Failure<R>) -> Result<(), OpError<R>> {
         let again = match &failure {
-            Failure::Connection(PoolError::Backend(_)) => true,
+            Failure::Connection(
+                PoolError::Backend(_) | PoolError::Timeout(TimeoutType::Create),
+            ) => true,
             // A time-out has waited already.
             Failure::Refused(_) | Failure::Final(_) | Failure::Connection(_) => false,
             Failure::Statement(error) => match kind(error) {
@@ -148,6 +150,9 @@ fn kind(error: &tokio_postgres::Error) -> Kind {
         | SqlState::DIVISION_BY_ZERO
         // A standby, as after a failover that this connection has not noticed.
         | SqlState::READ_ONLY_SQL_TRANSACTION
+        // Statements that were prepared and are not there any more.
+        | SqlState::INVALID_SQL_STATEMENT_NAME
+        | SqlState::FEATURE_NOT_SUPPORTED
         | SqlState::CANNOT_CONNECT_NOW
         | SqlState::TOO_MANY_CONNECTIONS => Kind::NotDone,
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN => {
@@ -161,5 +166,11 @@ fn kind(error: &tokio_postgres::Error) -> Kind {
 /// Whether the connections that led here are of no more use.
 pub(crate) fn spoils_connections<R>(failure: &Failure<R>) -> bool {
     matches!(failure, Failure::Statement(error)
-        if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION))
+        if [
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            SqlState::INVALID_SQL_STATEMENT_NAME,
+            SqlState::FEATURE_NOT_SUPPORTED,
+        ]
+        .iter()
+        .any(|code| error.code() == Some(code)))
 }

@@ -35,7 +35,7 @@ CREATE TABLE muster.account (
     PRIMARY KEY (sdkappid, user_id)
 );
 -- For paging.
-CREATE INDEX account_by_internal_id ON muster.account (sdkappid, internal_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX account_by_internal_id ON muster.account (sdkappid, internal_id) WHERE deleted_at IS NULL;
 -- The record holds the app's secret keys.
 CREATE TABLE muster.app (
     sdkappid bigint PRIMARY KEY,
@@ -70,8 +70,21 @@ pub enum SchemaError {
 /// Makes the schema, or brings it to [`VERSION`]. Of several nodes that do so at once, one does it
 /// while the others wait.
 pub(crate) async fn migrate(client: &mut deadpool_postgres::Client) -> Result<(), SchemaError> {
-    make_version(client).await?;
+    // A user who may not make a schema can still use one that is there.
+    let version = "SELECT version FROM muster.schema_version";
+    if client
+        .query_opt(version, &[])
+        .await
+        .ok()
+        .flatten()
+        .is_none()
+    {
+        make_version(client).await?;
+    }
     let transaction = client.transaction().await?;
+    transaction
+        .batch_execute("SET LOCAL statement_timeout = 0")
+        .await?;
     // Held until the end: the lock.
     let row = transaction
         .query_one("SELECT version FROM muster.schema_version FOR UPDATE", &[])

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use deadpool_postgres::GenericClient;
+use deadpool_postgres::{GenericClient, Transaction};
 use muster_accounts::{
     InternalId, SdkAppId, UnixSeconds, UserId,
     rules::{Write, import::ImportEntry},
@@ -23,6 +23,10 @@ static KNOWN: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// In order, as all who take several rows do, so that no two wait for each other.
+static LOCKED: LazyLock<String> =
+    LazyLock::new(|| format!("{} ORDER BY user_id FOR UPDATE", *KNOWN));
+
 /// Makes all accounts of a batch if nothing is stored of any of the users; otherwise it makes none, and
 /// answers what is stored. If another call makes one of them meanwhile, it fails.
 static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
@@ -38,6 +42,7 @@ static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
                 (sdkappid, user_id, internal_id, nick, face_url, imported_at, changed_at)
             SELECT $1, user_id, internal_id, nick, face_url, $6::bigint, $6::bigint FROM entry
             WHERE NOT EXISTS (SELECT FROM known)
+            ORDER BY user_id
         )
         SELECT * FROM known"
     )
@@ -49,12 +54,17 @@ const PUT: &str = "
                 $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
             AS put (user_id, internal_id, revision, nick, face_url,
                 more, imported_at, changed_at, kicked_at, deleted_at)
+    ), locked AS MATERIALIZED (
+        SELECT account.user_id AS locked_id FROM put
+        JOIN muster.account ON account.sdkappid = $1 AND account.user_id = put.user_id
+            AND account.revision = put.revision
+        ORDER BY account.user_id FOR UPDATE OF account
     ), changed AS (
         UPDATE muster.account SET
             internal_id = put.internal_id, revision = account.revision + 1, nick = put.nick,
             face_url = put.face_url, more = put.more, imported_at = put.imported_at,
             changed_at = put.changed_at, kicked_at = put.kicked_at, deleted_at = put.deleted_at
-        FROM put
+        FROM put JOIN locked ON locked_id = put.user_id
         WHERE account.sdkappid = $1 AND account.user_id = put.user_id
             AND account.revision = put.revision
         RETURNING 1
@@ -63,7 +73,7 @@ const PUT: &str = "
             more, imported_at, changed_at, kicked_at, deleted_at)
         SELECT $1, user_id, internal_id, nick, face_url,
             more, imported_at, changed_at, kicked_at, deleted_at
-        FROM put WHERE revision IS NULL
+        FROM put WHERE revision IS NULL ORDER BY user_id
         RETURNING 1
     )";
 
@@ -88,8 +98,26 @@ pub(crate) async fn known<'u, R>(
     app: SdkAppId,
     users: impl Iterator<Item = &'u UserId>,
 ) -> Result<StoredUsers, Failure<R>> {
+    select(client, &KNOWN, app, users).await
+}
+
+/// Likewise, and nobody changes them until the transaction ends.
+pub(crate) async fn locked<'u, R>(
+    transaction: &Transaction<'_>,
+    app: SdkAppId,
+    users: impl Iterator<Item = &'u UserId>,
+) -> Result<StoredUsers, Failure<R>> {
+    select(transaction, &LOCKED, app, users).await
+}
+
+async fn select<'u, R>(
+    client: &impl GenericClient,
+    statement: &str,
+    app: SdkAppId,
+    users: impl Iterator<Item = &'u UserId>,
+) -> Result<StoredUsers, Failure<R>> {
     let user_ids: Vec<&str> = users.map(UserId::as_str).collect();
-    let statement = client.prepare_cached(&KNOWN).await?;
+    let statement = client.prepare_cached(statement).await?;
     let rows = client
         .query(&statement, &[&i64::from(app.0), &user_ids])
         .await?;

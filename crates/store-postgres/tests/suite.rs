@@ -18,9 +18,9 @@ struct Postgres {
 }
 
 async fn open(url: &str) -> PostgresStore {
-    let mut options = Options::parse(url).unwrap();
-    options.connections(4);
-    PostgresStore::open(&options).await.unwrap()
+    PostgresStore::open(&Options::parse(url).unwrap())
+        .await
+        .unwrap()
 }
 
 impl Subject for Postgres {
