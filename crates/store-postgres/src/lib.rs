@@ -2,8 +2,8 @@
 //!
 //! A node keeps nothing of its own: it reads what is stored, asks the rules, and writes the plan in one
 //! statement that does nothing if another call has changed one of the users since; then it plans anew.
-//! So no lock is held while a node thinks, and a batch costs one round trip if all of its users are
-//! new or none is changed, and two otherwise.
+//! So a batch costs one round trip if all of its users are new or none is changed, and two otherwise. An
+//! import that was overtaken takes its rows before it plans anew; other changes always do.
 //!
 //! - `schema`: the tables, and how they come to be.
 //! - `connect`, `retry`: connections, and what is done when they or the database fail.
