@@ -8,11 +8,13 @@
 //! - [`rules`]: the verbs, as pure functions. What is stored, what is asked and the time go in; a
 //!   plan of records to write comes out. A rule is written here once; no store repeats one.
 //! - [`store`]: [`AccountStore`], the seam behind which the records live.
+//! - [`cluster`]: [`Cluster`], the seam behind which several servers share who is online.
 //! - [`mod@reference`]: the smallest store that keeps the trait's promises, in memory. It is the model
 //!   against which all other stores are tested.
 
 pub mod account;
 pub mod app;
+pub mod cluster;
 pub mod id;
 pub mod profile;
 pub mod reference;
@@ -23,6 +25,7 @@ mod webhook_url;
 
 pub use account::{Account, Tombstone};
 pub use app::{App, AppChange, AppKey, AppPatch, AppSettings, Edition, NewApp};
+pub use cluster::{Cluster, Ended, News, SessionId, SessionKey, SharedSession};
 pub use id::{InternalId, SdkAppId, UserId};
 pub use ipnet::IpNet;
 pub use profile::{FaceUrl, Nick, Profile, ProfileField};

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::{
-    Account, App, AppChange, InternalId, NewApp, ProfileField, SdkAppId, UnixSeconds, UserId,
+    Account, App, AppChange, Cluster, InternalId, NewApp, ProfileField, SdkAppId, UnixSeconds, UserId,
     rules::{
         app::AppRefusal,
         delete::{DeleteRefusal, Deletion},
@@ -141,6 +141,11 @@ pub trait AccountStore: Send + Sync + 'static {
     /// If the store or `out` fails, or if this kind of store is backed up by other means; the text
     /// says which.
     fn back_up(&self, out: &mut dyn io::Write) -> Result<(), StoreError>;
+
+    /// What several servers over this store share beside the accounts; `None` if there can only be one.
+    fn cluster(&self) -> Option<Arc<dyn Cluster>> {
+        None
+    }
 
     /// Figures for monitoring, cheap to read.
     fn stats(&self) -> StoreStats;

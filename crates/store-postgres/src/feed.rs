@@ -109,7 +109,10 @@ async fn keep_looking(shared: &Shared, pool: &Pool, mut seen: Seen) {
     let mut times = interval(PERIOD);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        times.tick().await;
+        tokio::select! {
+            _ = times.tick() => {}
+            () = shared.nudged.notified() => {}
+        }
         let failure = look(shared, pool, &mut seen).await.err();
         if failure.is_some() {
             shared.kicks.fetch_add(1, Ordering::Release);
@@ -169,7 +172,7 @@ async fn try_look(
         shared.apps.refresh(&client).await?;
     }
     *seen = now;
-    Ok(())
+    shared.cluster.look(&client).await
 }
 
 /// For the figures alone, so a failure is of no account.

@@ -11,8 +11,10 @@
 //! - `apps`: apps in SQL and in memory.
 //! - `ids`: internal ids, in blocks.
 //! - `feed`: what other nodes have changed.
+//! - `cluster`: what the nodes share beside the accounts: who is online, rates.
 
 mod apps;
+mod cluster;
 mod connect;
 mod feed;
 mod ids;
@@ -36,8 +38,8 @@ use std::{
 use async_trait::async_trait;
 use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
 use muster_accounts::{
-    Account, AccountStore, App, AppChange, InternalId, NewApp, OpError, ProfileField, SdkAppId,
-    StoreError, StoreStats, UnixSeconds, UserId,
+    Account, AccountStore, App, AppChange, Cluster, InternalId, NewApp, OpError, ProfileField,
+    SdkAppId, StoreError, StoreStats, UnixSeconds, UserId,
     rules::{
         self, Known, Write,
         app::AppRefusal,
@@ -50,13 +52,14 @@ use muster_accounts::{
 
 use crate::{
     apps::{Apps, Revised},
+    cluster::PostgresCluster,
     feed::{Feed, Health},
     ids::Ids,
-    retry::{Failure, Repeat, Tries},
+    retry::{Failure, Repeat, tried},
     row::{COLUMNS, StoredUser},
     statements::{Also, StoredUsers, known, locked, make_or_known, put},
 };
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 pub use crate::{
     connect::{OpenError, Options},
@@ -78,6 +81,9 @@ pub(crate) struct Shared {
     apps: Apps,
     ids: Ids,
     health: Health,
+    cluster: cluster::State,
+    /// Wakes the feed.
+    nudged: Notify,
     /// [`AccountStore::kicks`].
     kicks: AtomicU64,
     accounts: AtomicU64,
@@ -106,6 +112,8 @@ impl PostgresStore {
             apps: Apps::default(),
             ids: Ids::default(),
             health: Health::default(),
+            cluster: cluster::State::new(),
+            nudged: Notify::new(),
             kicks: AtomicU64::new(0),
             accounts: AtomicU64::new(0),
             commits: AtomicU64::new(0),
@@ -121,30 +129,6 @@ impl PostgresStore {
     fn known_app(&self, app: SdkAppId) -> Result<Arc<App>, StoreError> {
         self.shared.apps.get(app).ok_or(StoreError::UnknownApp(app))
     }
-}
-
-/// Tries until it is done, refused, or not worth another try.
-macro_rules! tried {
-    ($shared:expr, $repeat:expr, |$again:ident| $call:expr) => {{
-        let mut tries = Tries::new($repeat);
-        let mut again = false;
-        loop {
-            let $again = again;
-            again = true;
-            match $call.await {
-                Ok(done) => break Ok(done),
-                Err(failure) => {
-                    $shared.let_go(&failure);
-                    if let Err(error) = tries.after(failure).await {
-                        break Err(error);
-                    }
-                }
-            }
-        }
-    }};
-    ($shared:expr, $repeat:expr, $call:expr) => {
-        tried!($shared, $repeat, |_again| $call)
-    };
 }
 
 /// The outcome of a call that no rule can refuse.
@@ -177,6 +161,11 @@ impl Shared {
         if retry::spoils_connections(failure) {
             self.pool.retain(|_, _| false);
         }
+    }
+
+    /// Something has changed that other nodes, and sessions of this one, are to know of now.
+    pub(crate) fn nudge(&self) {
+        self.nudged.notify_one();
     }
 
     fn committed(&self, records: usize, began: Instant) {
@@ -436,6 +425,7 @@ impl Shared {
         self.committed(1 + writes.len(), began);
         let app = revised.app.clone();
         self.apps.put(revised);
+        self.nudge();
         Ok(app)
     }
 }
@@ -546,6 +536,7 @@ impl AccountStore for PostgresStore {
         );
         // Also if it failed: it may have happened.
         shared.kicks.fetch_add(1, Ordering::Release);
+        shared.nudge();
         kicked
     }
 
@@ -629,6 +620,13 @@ impl AccountStore for PostgresStore {
 
     async fn close(&self) -> Result<(), StoreError> {
         self.feed.end();
+        let shared = &self.shared;
+        let leave = async || {
+            let client = shared.client().await?;
+            cluster::remove_node(&client, &shared.cluster).await
+        };
+        // If it fails, the others find out by themselves that this node is gone.
+        let _: Result<_, Failure<Infallible>> = leave().await;
         self.shared.pool.close();
         Ok(())
     }
@@ -638,6 +636,10 @@ impl AccountStore for PostgresStore {
             "accounts in a PostgreSQL database are backed up with its own means: pg_dump --schema=muster"
                 .into(),
         ))
+    }
+
+    fn cluster(&self) -> Option<Arc<dyn Cluster>> {
+        Some(Arc::new(PostgresCluster(self.shared.clone())))
     }
 
     fn stats(&self) -> StoreStats {

@@ -16,6 +16,32 @@ const FIRST_PAUSE: Duration = Duration::from_millis(4);
 
 const MAX_PAUSE: Duration = Duration::from_millis(250);
 
+/// Tries until it is done, refused, or not worth another try.
+macro_rules! tried {
+    ($shared:expr, $repeat:expr, |$again:ident| $call:expr) => {{
+        let mut tries = $crate::retry::Tries::new($repeat);
+        let mut again = false;
+        loop {
+            let $again = again;
+            again = true;
+            match $call.await {
+                Ok(done) => break Ok(done),
+                Err(failure) => {
+                    $shared.let_go(&failure);
+                    if let Err(error) = tries.after(failure).await {
+                        break Err(error);
+                    }
+                }
+            }
+        }
+    }};
+    ($shared:expr, $repeat:expr, $call:expr) => {
+        tried!($shared, $repeat, |_again| $call)
+    };
+}
+
+pub(crate) use tried;
+
 /// Why a try came to nothing.
 #[derive(Debug)]
 pub(crate) enum Failure<R> {

@@ -72,7 +72,8 @@ impl StoredUser {
     }
 }
 
-fn time(seconds: i64) -> Option<UnixSeconds> {
+/// A time from the database.
+pub(crate) fn time(seconds: i64) -> Option<UnixSeconds> {
     u64::try_from(seconds).ok().map(UnixSeconds)
 }
 

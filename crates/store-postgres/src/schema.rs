@@ -10,10 +10,10 @@ use thiserror::Error;
 use tokio_postgres::{Client, error::SqlState};
 
 /// The schema that this program makes and understands.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 /// From each version to the next; the first is from nothing.
-const MIGRATIONS: [&str; VERSION as usize] = [FIRST];
+const MIGRATIONS: [&str; VERSION as usize] = [FIRST, SECOND];
 
 /// Texts are as they are in muster, but for U+0000 ([`crate::text`]). Times are Unix seconds.
 const FIRST: &str = r#"
@@ -47,6 +47,42 @@ CREATE TABLE muster.app (
 CREATE TABLE muster.counter (
     name   text PRIMARY KEY,
     number bigint NOT NULL
+);
+"#;
+
+/// What the nodes share while they run ([`crate::cluster`]). `UNLOGGED` is for PostgreSQL: no sync, and
+/// nothing of it after a crash, when it would be wrong. Engines without it take it as a plain table.
+const SECOND: &str = r#"
+-- A node: a muster that runs. tag is part of the numbers of its sessions, note what it tells the others.
+CREATE UNLOGGED TABLE muster.node (
+    node          bigint PRIMARY KEY,
+    tag           smallint NOT NULL UNIQUE,
+    seen_at       timestamptz NOT NULL,
+    note          text NOT NULL,
+    note_revision bigint NOT NULL
+);
+-- An open session. ended is why its node is to close it.
+CREATE UNLOGGED TABLE muster.session (
+    sdkappid   bigint NOT NULL,
+    user_id    text COLLATE "C" NOT NULL,
+    session_id bigint NOT NULL,
+    node       bigint NOT NULL,
+    platform   text NOT NULL,
+    source     text NOT NULL,
+    since      bigint NOT NULL,
+    online     boolean NOT NULL,
+    ended      text,
+    PRIMARY KEY (sdkappid, user_id, session_id)
+);
+CREATE INDEX session_by_id ON muster.session (sdkappid, session_id);
+CREATE INDEX session_ended ON muster.session (node) WHERE ended IS NOT NULL;
+-- Calls of a command in one second.
+CREATE UNLOGGED TABLE muster.rate (
+    sdkappid bigint NOT NULL,
+    command  text NOT NULL,
+    second   bigint NOT NULL,
+    calls    bigint NOT NULL,
+    PRIMARY KEY (sdkappid, command)
 );
 "#;
 

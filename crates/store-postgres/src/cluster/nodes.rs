@@ -1,0 +1,230 @@
+//! The nodes: each has a row, which it touches while it lives.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use deadpool_postgres::GenericClient;
+use muster_accounts::UnixSeconds;
+use tokio::time::Instant;
+use tokio_postgres::{error::SqlState, types::ToSql};
+
+use super::{Note, lock};
+use crate::retry::Failure;
+
+/// How often a row is touched.
+const TOUCH_PERIOD: Duration = Duration::from_secs(1);
+
+/// How often it is looked who is gone.
+const REMOVE_PERIOD: Duration = Duration::from_secs(5);
+
+/// Tags are below this.
+const TAGS: i16 = 1 << 12;
+
+const TOUCH: &str = "UPDATE muster.node SET seen_at = now() WHERE node = $1";
+
+const TELL: &str = "UPDATE muster.node SET seen_at = now(), note = $2, note_revision = $3 \
+    WHERE node = $1";
+
+const REGISTER: &str = "INSERT INTO muster.node (node, tag, seen_at, note, note_revision) \
+    VALUES ($1, $2, now(), $3, $4)";
+
+/// A node counts as alive for five seconds after it was seen; this is said once more in
+/// [`super::sessions`]. Its row stays a little longer, so that a short pause costs it nothing.
+const REMOVE_SILENT: &str = "
+    WITH gone AS (
+        DELETE FROM muster.node WHERE seen_at < now() - interval '15 s' RETURNING node
+    )
+    DELETE FROM muster.session USING gone WHERE session.node = gone.node";
+
+/// Sessions whose node was removed before they were entered.
+const REMOVE_ORPHANS: &str = "
+    DELETE FROM muster.session
+    WHERE NOT EXISTS (SELECT FROM muster.node WHERE node.node = session.node)";
+
+const REMOVE_NODE: &str = "
+    WITH gone AS (DELETE FROM muster.node WHERE node = $1)
+    DELETE FROM muster.session WHERE node = $1";
+
+/// Of each living node but this the note, if it is another one than is known.
+const OTHERS: &str = "
+    SELECT node.node, note_revision,
+        CASE WHEN known.revision IS DISTINCT FROM note_revision THEN note END
+    FROM muster.node
+    LEFT JOIN unnest($2::bigint[], $3::bigint[]) AS known (node, revision)
+        ON known.node = node.node
+    WHERE node.node <> $1 AND seen_at > now() - interval '5 s'";
+
+/// This node.
+pub(super) struct Node {
+    /// A random number.
+    id: i64,
+    /// What is in the numbers of its sessions; no other living node has it.
+    tag: AtomicI64,
+    times: Mutex<Times>,
+}
+
+#[derive(Default)]
+struct Times {
+    touched: Option<Instant>,
+    /// Whether the row is known to be there; if it is made and no answer comes, it is not.
+    is_registered: bool,
+    removed: Option<Instant>,
+}
+
+impl Node {
+    pub(super) fn new() -> Self {
+        Self {
+            id: fastrand::i64(1..i64::MAX),
+            tag: AtomicI64::new(0),
+            times: Mutex::default(),
+        }
+    }
+
+    pub(super) fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// The least number of a session that begins in this second: 33 bits of time, 12 of tag, 19 to count.
+    pub(super) fn first_session_id(&self, since: UnixSeconds) -> u64 {
+        let second = since.0 & ((1 << 33) - 1);
+        let tag = self.tag.load(Ordering::Relaxed).unsigned_abs();
+        second << 31 | tag << 19
+    }
+
+    /// Touches this node's row, or makes it; then true. Others who are gone are removed in passing.
+    pub(super) async fn show(
+        &self,
+        client: &impl GenericClient,
+        note: &Mutex<Note>,
+    ) -> Result<bool, Failure<Infallible>> {
+        let (text, revision, is_stored) = {
+            let note = lock(note);
+            (note.text.clone(), note.revision, note.is_stored)
+        };
+        let is_due =
+            |last: Option<Instant>, period| last.is_none_or(|last| last.elapsed() >= period);
+        let (is_touch_due, is_removal_due) = {
+            let times = lock(&self.times);
+            (
+                is_due(times.touched, TOUCH_PERIOD),
+                is_due(times.removed, REMOVE_PERIOD),
+            )
+        };
+        if is_touch_due || !is_stored {
+            let touched = if is_stored {
+                let touch = client.prepare_cached(TOUCH).await?;
+                client.execute(&touch, &[&self.id]).await?
+            } else {
+                let tell = client.prepare_cached(TELL).await?;
+                let text = &*text;
+                client.execute(&tell, &[&self.id, &text, &revision]).await?
+            };
+            if touched == 0 {
+                lock(&self.times).is_registered = false;
+                self.register(client, &text, revision).await?;
+            }
+            lock(&self.times).touched = Some(Instant::now());
+            let mut note = lock(note);
+            note.is_stored |= note.revision == revision;
+        }
+        let is_new = !lock(&self.times).is_registered;
+        if is_new || is_removal_due {
+            let remove = client.prepare_cached(REMOVE_SILENT).await?;
+            client.execute(&remove, &[]).await?;
+            lock(&self.times).removed = Some(Instant::now());
+        }
+        if is_new {
+            let remove = client.prepare_cached(REMOVE_ORPHANS).await?;
+            client.execute(&remove, &[]).await?;
+            lock(&self.times).is_registered = true;
+        }
+        Ok(is_new)
+    }
+
+    async fn register(
+        &self,
+        client: &impl GenericClient,
+        note: &str,
+        revision: i64,
+    ) -> Result<(), Failure<Infallible>> {
+        let register = client.prepare_cached(REGISTER).await?;
+        loop {
+            let tag = fastrand::i16(0..TAGS);
+            let row: [&(dyn ToSql + Sync); 4] = [&self.id, &tag, &note, &revision];
+            match client.execute(&register, &row).await {
+                Ok(_) => {
+                    self.tag.store(tag.into(), Ordering::Relaxed);
+                    return Ok(());
+                }
+                // Another node has the tag. There are far more tags than nodes.
+                Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// What is known of the other nodes that live: the revision of each one's note, and the note.
+#[derive(Default)]
+pub(super) struct Others(HashMap<i64, (i64, Arc<str>)>);
+
+impl Others {
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Looks what the others tell. All notes, if one has changed.
+pub(super) async fn others(
+    client: &impl GenericClient,
+    node: i64,
+    known: &Mutex<Others>,
+) -> Result<Option<Vec<Arc<str>>>, Failure<Infallible>> {
+    let (nodes, revisions): (Vec<i64>, Vec<i64>) = {
+        let others = lock(known);
+        let known = others
+            .0
+            .iter()
+            .map(|(node, (revision, _))| (*node, *revision));
+        known.unzip()
+    };
+    let statement = client.prepare_cached(OTHERS).await?;
+    let rows = client
+        .query(&statement, &[&node, &nodes, &revisions])
+        .await?;
+    let mut now = HashMap::with_capacity(rows.len());
+    let mut others = lock(known);
+    let mut has_changed = rows.len() != others.0.len();
+    for row in &rows {
+        let id: i64 = row.get(0);
+        let note: Option<&str> = row.get(2);
+        has_changed |= note.is_some();
+        let note = match (note, others.0.get(&id)) {
+            (Some(note), _) => note.into(),
+            (None, Some((_, note))) => note.clone(),
+            // Only a note that is known is left out.
+            (None, None) => continue,
+        };
+        now.insert(id, (row.get(1), note));
+    }
+    others.0 = now;
+    let notes = || others.0.values().map(|(_, note)| note.clone()).collect();
+    Ok(has_changed.then(notes))
+}
+
+/// Takes this node and its sessions away.
+pub(crate) async fn remove_node(
+    client: &impl GenericClient,
+    state: &super::State,
+) -> Result<(), Failure<Infallible>> {
+    let statement = client.prepare_cached(REMOVE_NODE).await?;
+    client.execute(&statement, &[&state.node.id]).await?;
+    Ok(())
+}

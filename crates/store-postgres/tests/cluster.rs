@@ -1,0 +1,273 @@
+//! What two nodes over one database share beside the accounts.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use muster_accounts::{
+    AccountStore, Cluster, Ended, News, SdkAppId, SessionKey, SharedSession, UnixSeconds, UserId,
+};
+use muster_store_postgres::{Options, PostgresStore};
+use muster_testkit::postgres::{self, Postgres};
+
+const APP: SdkAppId = SdkAppId(1_400_000_000);
+const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+struct Node {
+    store: PostgresStore,
+    cluster: Arc<dyn Cluster>,
+}
+
+impl Node {
+    async fn open(url: &str) -> Self {
+        let store = PostgresStore::open(&Options::parse(url).unwrap())
+            .await
+            .unwrap();
+        let cluster = store.cluster().unwrap();
+        Self { store, cluster }
+    }
+
+    /// A session that has entered, not online yet.
+    async fn enter(&self, name: &str) -> SessionKey {
+        let session = self.session(name);
+        self.cluster
+            .enter(std::slice::from_ref(&session))
+            .await
+            .unwrap();
+        session.key
+    }
+
+    fn session(&self, name: &str) -> SharedSession {
+        SharedSession {
+            key: SessionKey {
+                app: APP,
+                user_id: user(name),
+                id: self.cluster.session_id(NOW),
+            },
+            platform: "Web".to_owned(),
+            source: Ipv4Addr::LOCALHOST.into(),
+            since: NOW,
+            online: false,
+        }
+    }
+
+    async fn online(&self, name: &str) -> SessionKey {
+        let key = self.enter(name).await;
+        assert_eq!(self.cluster.confirm(&key).await.unwrap(), None);
+        key
+    }
+
+    /// The numbers of what these users have online.
+    async fn sees(&self, names: &[&str]) -> Vec<SessionKey> {
+        let users: Vec<UserId> = names.iter().map(|name| user(name)).collect();
+        let online = self.cluster.online(APP, &users).await.unwrap();
+        online.into_iter().map(|session| session.key).collect()
+    }
+
+    /// Waits for news of a kind.
+    async fn hears(&self, what: &str, is_it: impl Fn(&News) -> bool) -> News {
+        let news = async {
+            loop {
+                let news = self.cluster.news().await;
+                if is_it(&news) {
+                    return news;
+                }
+            }
+        };
+        let news = tokio::time::timeout(Duration::from_secs(30), news).await;
+        news.unwrap_or_else(|_| panic!("never heard: {what}"))
+    }
+}
+
+fn user(name: &str) -> UserId {
+    UserId::parse(name).unwrap()
+}
+
+async fn two_nodes() -> [Node; 2] {
+    let url = postgres::shared().new_database();
+    [Node::open(&url).await, Node::open(&url).await]
+}
+
+#[tokio::test]
+async fn who_is_online_all_know() {
+    let [a, b] = two_nodes().await;
+    let alice = a.online("alice").await;
+    let bob = b.online("bob").await;
+    let waiting = a.enter("carol").await;
+    let all = ["alice", "bob", "carol", "dave"];
+    for node in [&a, &b] {
+        let mut seen = node.sees(&all).await;
+        seen.sort();
+        assert_eq!(seen, [alice, bob]);
+    }
+    let of_a = b.cluster.online(APP, &[alice.user_id]).await.unwrap();
+    let expected = SharedSession {
+        online: true,
+        ..a.session("alice")
+    };
+    assert_eq!(
+        of_a,
+        [SharedSession {
+            key: alice,
+            ..expected
+        }]
+    );
+
+    let page = |user_id, after, limit| b.cluster.page(APP, user_id, after, limit);
+    let mut ids = [alice.id, bob.id];
+    ids.sort();
+    let first = page(None, None, 1).await.unwrap();
+    assert_eq!(
+        first.iter().map(|it| it.key.id).collect::<Vec<_>>(),
+        ids[..1]
+    );
+    let second = page(None, Some(ids[0]), 9).await.unwrap();
+    assert_eq!(
+        second.iter().map(|it| it.key.id).collect::<Vec<_>>(),
+        ids[1..]
+    );
+    assert_eq!(page(Some(user("bob")), None, 9).await.unwrap().len(), 1);
+    assert_eq!(page(Some(user("carol")), None, 9).await.unwrap(), []);
+
+    assert_eq!(a.cluster.leave(&alice).await.unwrap(), None);
+    assert_eq!(b.sees(&all).await, [bob]);
+    a.cluster.forget(waiting);
+    // A node that stops takes its sessions with it.
+    b.store.close().await.unwrap();
+    assert_eq!(a.sees(&all).await, []);
+}
+
+#[tokio::test]
+async fn a_node_ends_sessions_of_another() {
+    let [a, b] = two_nodes().await;
+    let web = a.online("alice").await;
+    let mac = b.online("alice").await;
+    let waiting = a.enter("bob").await;
+    let carol = a.online("carol").await;
+
+    let users = [user("alice"), user("bob"), user("nobody")];
+    let ended = b.cluster.end_users(APP, &users, Ended::Kicked).await;
+    assert_eq!(ended.unwrap(), [user("alice")], "nobody has seen bob");
+    assert_eq!(a.sees(&["alice", "bob", "carol"]).await, [carol]);
+    let again = b.cluster.end_users(APP, &users, Ended::Deleted).await;
+    assert_eq!(again.unwrap(), []);
+    let news = a.hears("two sessions ended", |news| news.ended.len() == 2);
+    let mut ended = news.await.ended;
+    ended.sort_by_key(|(key, _)| *key);
+    assert_eq!(ended, [(web, Ended::Kicked), (waiting, Ended::Kicked)]);
+    assert_eq!(
+        a.cluster.confirm(&waiting).await.unwrap(),
+        Some(Ended::Kicked)
+    );
+    assert_eq!(a.cluster.leave(&web).await.unwrap(), Some(Ended::Kicked));
+    let news = b.hears("its own session ended", |news| !news.ended.is_empty());
+    assert_eq!(news.await.ended, [(mac, Ended::Kicked)]);
+
+    assert!(
+        !b.cluster
+            .end_session(APP, waiting.id, Ended::Closed)
+            .await
+            .unwrap()
+    );
+    assert!(
+        b.cluster
+            .end_session(APP, carol.id, Ended::Closed)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !b.cluster
+            .end_session(APP, carol.id, Ended::Closed)
+            .await
+            .unwrap()
+    );
+    assert_eq!(a.cluster.leave(&carol).await.unwrap(), Some(Ended::Closed));
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_all() {
+    let [a, b] = two_nodes().await;
+    let count = async |node: &Node, command, calls, second| {
+        let now = UnixSeconds(NOW.0 + second);
+        node.cluster
+            .count_calls(APP, command, calls, now)
+            .await
+            .unwrap()
+    };
+    for (node, command, calls, second, before) in [
+        (&a, "kick", 10, 0, 0),
+        (&b, "kick", 1, 0, 10),
+        (&a, "account_check", 1, 0, 0),
+        (&b, "kick", 5, 1, 0),
+        // Its clock is a little late.
+        (&a, "kick", 2, 0, 5),
+        (&a, "kick", 2, 1, 7),
+        // Its clock was set back.
+        (&a, "kick", 2, 1_000, 0),
+        (&a, "kick", 2, 2, 0),
+    ] {
+        let counted = count(node, command, calls, second).await;
+        assert_eq!(counted, before, "{command} {second}");
+    }
+}
+
+#[tokio::test]
+async fn each_hears_what_the_others_tell() {
+    let [a, b] = two_nodes().await;
+    a.cluster.tell("from a".to_owned());
+    let is_told = |note: &'static str| {
+        move |news: &News| {
+            news.notes
+                .as_ref()
+                .is_some_and(|notes| notes.iter().any(|it| **it == *note))
+        }
+    };
+    b.hears("a note", is_told("from a")).await;
+    assert_eq!(b.cluster.nodes(), 2);
+    a.cluster.tell("from a again".to_owned());
+    b.hears("another note", is_told("from a again")).await;
+    a.store.close().await.unwrap();
+    let is_gone = |news: &News| news.notes.as_ref().is_some_and(Vec::is_empty);
+    b.hears("that a is gone", is_gone).await;
+    assert_eq!(b.cluster.nodes(), 1);
+}
+
+#[tokio::test]
+async fn who_was_forgotten_enters_anew() {
+    let mut database = Postgres::start();
+    let url = database.new_database();
+    let a = Node::open(&url).await;
+    assert!(
+        a.hears("that it is new", |news| news.forgotten)
+            .await
+            .forgotten
+    );
+    let alice = a.online("alice").await;
+    // What the nodes share is gone after a crash.
+    database.kill();
+    database.start_again();
+    a.hears("that it was forgotten", |news| news.forgotten)
+        .await;
+    assert_eq!(a.sees(&["alice"]).await, []);
+    let mut session = a.session("alice");
+    session.key = alice;
+    session.online = true;
+    a.cluster
+        .enter(&[session.clone(), session.clone()])
+        .await
+        .unwrap();
+    assert_eq!(a.sees(&["alice"]).await, [alice]);
+    // Its node is gone without a word.
+    drop(a);
+    database.sql(
+        &url,
+        "UPDATE muster.node SET seen_at = now() - interval '1 minute'",
+    );
+    let b = Node::open(&url).await;
+    b.hears("that it is new", |news| news.forgotten).await;
+    assert_eq!(b.sees(&["alice"]).await, []);
+    for table in ["node", "session"] {
+        let left = database.sql(&url, &format!("SELECT count(*) FROM muster.{table}"));
+        assert_eq!(left, if table == "node" { "1" } else { "0" });
+    }
+}
