@@ -23,9 +23,6 @@ pub trait Cluster: Send + Sync + 'static {
     /// Makes an entered session online, or says why it was ended meanwhile.
     async fn confirm(&self, session: &SessionKey) -> Result<Option<Ended>, StoreError>;
 
-    /// Takes a session of this node away because it ends by itself, or says why it was ended before.
-    async fn leave(&self, session: &SessionKey) -> Result<Option<Ended>, StoreError>;
-
     /// Takes a session of this node away, soon, and however often the store fails meanwhile.
     fn forget(&self, session: SessionKey);
 
@@ -154,11 +151,13 @@ impl Ended {
 /// What a node hears.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
-    /// Sessions of this node that a node has ended, told until they have left.
+    /// Sessions of this node that a node has ended, told until they are [forgotten](Cluster::forget).
     pub ended: Vec<(SessionKey, Ended)>,
     /// The sessions of this node are not known any more, as after it was silent for too long or the
     /// database was restored. It is to enter them anew, and to look whether their users may stay.
     pub forgotten: bool,
+    /// An app has changed, perhaps by the doing of another node.
+    pub apps: bool,
     /// What each other node tells now, if that has changed.
     pub notes: Option<Vec<Arc<str>>>,
 }

@@ -19,7 +19,8 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::{
-    Account, App, AppChange, Cluster, InternalId, NewApp, ProfileField, SdkAppId, UnixSeconds, UserId,
+    Account, App, AppChange, Cluster, InternalId, NewApp, ProfileField, SdkAppId, UnixSeconds,
+    UserId,
     rules::{
         app::AppRefusal,
         delete::{DeleteRefusal, Deletion},

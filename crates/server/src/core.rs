@@ -31,7 +31,7 @@ pub(crate) struct Core {
 impl Core {
     /// Tells the app's webhook what became of a device of a session.
     pub(crate) fn tell_of_session(&self, app: &App, session: &SessionInfo, change: StateChange) {
-        let user_id = &session.user_id;
+        let user_id = &session.key.user_id;
         let event = Event::StateChange { user_id, change };
         let origin = Origin {
             source: session.source,

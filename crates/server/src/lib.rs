@@ -19,6 +19,7 @@
 //! UserSig, a secret key or the operator token.
 
 mod clock;
+mod cluster;
 mod connections;
 mod core;
 mod faults;

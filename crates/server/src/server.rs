@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use crate::{
     Clock, Settings,
+    cluster::Follower,
     connections::Connections,
     core::Core,
     load::Load,
@@ -32,6 +33,7 @@ pub struct Server {
     stop: StopSwitch,
     stopping: Stopping,
     webhooks: Webhooks,
+    follower: Option<Follower>,
     shutdown_grace: Duration,
     /// Until the last event of a webhook was sent, for that happens there, too.
     runtimes: Arc<Runtimes>,
@@ -98,7 +100,7 @@ pub async fn bind(
     let runtimes = Arc::new(Runtimes::start().map_err(BindError::Thread)?);
     let run = getrandom::u32().map_err(BindError::Random)?;
     let request_ids = Arc::new(RequestIds::new(run));
-    let presence = Presence::new(settings.limits.max_sessions);
+    let presence = Presence::new(settings.limits.max_sessions, store.cluster());
     let load = Arc::new(Load::new(&settings.limits));
     let metrics = Arc::new(Metrics::new(store.clone(), presence.clone(), load.clone()));
     let limits = Arc::new(settings.limits.clone());
@@ -118,7 +120,8 @@ pub async fn bind(
     let handshakes = |tls| Arc::new(Handshakes::new(tls, &limits, metrics.clone()));
     let tls = settings.tls.as_ref().map(handshakes);
     let operator = Operator::new(&settings, core.clone());
-    let public = Public::new(&settings, core, load);
+    let public = Public::new(&settings, core.clone(), load);
+    let follower = Follower::new(core, public.failed_checks());
     Ok(Server {
         public: Connections {
             name: ListenerName::Public,
@@ -145,6 +148,7 @@ pub async fn bind(
         stop,
         stopping,
         webhooks,
+        follower,
         shutdown_grace,
         runtimes,
     })
@@ -191,9 +195,11 @@ impl Server {
             public_addr,
             operator_addr,
             webhooks,
+            follower,
             shutdown_grace,
             runtimes,
         } = self;
+        let following = follower.map(|follower| tokio::spawn(follower.follow()));
         info!(%public_addr, %operator_addr, "serving");
         let until_shutdown = async {
             shutdown.await;
@@ -206,6 +212,9 @@ impl Server {
             operator.serve(stopping),
             until_shutdown
         );
+        if let Some(following) = following {
+            following.abort();
+        }
         // The last events are those of the last calls.
         webhooks.drain(deadline).await;
         drop(runtimes);

@@ -170,6 +170,7 @@ async fn try_look(
     }
     if now.apps != seen.apps {
         shared.apps.refresh(&client).await?;
+        shared.cluster.hear_of_apps();
     }
     *seen = now;
     shared.cluster.look(&client).await

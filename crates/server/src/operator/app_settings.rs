@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Json, extract::State};
 use muster_accounts::{
-    App, AppChange, AppPatch, IpNet, SdkAppId, WebhookUrlError,
+    App, AppChange, AppPatch, Ended, IpNet, SdkAppId, WebhookUrlError,
     app::{Webhook, WebhookToken, parse_network},
     profile::CustomField,
 };
@@ -25,7 +25,7 @@ use super::{
     error::{ApiError, ErrorBody, quoted},
     input::{AppNumber, AppPath},
 };
-use crate::{presence::Ended, webhooks::can_be_posted_to};
+use crate::webhooks::can_be_posted_to;
 
 /// The name that stands for every command which has no rate limit of its own.
 const EVERY_COMMAND: &str = "*";

@@ -1,7 +1,7 @@
 //! Sessions: who is signed in, and an end to it.
 
 use axum::{Json, extract::State, http::StatusCode};
-use muster_accounts::UserId;
+use muster_accounts::{Ended, SessionId, UserId};
 use muster_wire::{platform::Platform, webhook::StateChange};
 use serde::{Deserialize, Serialize};
 use utoipa::{ToSchema, openapi::Object};
@@ -11,7 +11,7 @@ use super::{
     error::{ApiError, ErrorBody},
     input::{AppNumber, AppPath, Parameters, PathPair, parse_limit, parse_number},
 };
-use crate::presence::{Ended, SessionId, SessionInfo};
+use crate::presence::SessionInfo;
 
 /// Which page of sessions.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -41,7 +41,7 @@ pub(super) struct SessionNumber {
 /// An open session.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SessionBody {
-    /// Its number, unique until the server stops.
+    /// Its number, unique as long as any server runs.
     #[schema(example = "17")]
     session_id: String,
     /// Whose it is.
@@ -61,7 +61,7 @@ pub(super) struct SessionBody {
 /// Some sessions of an app.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SessionsBody {
-    /// In order of sign-in.
+    /// In order of sign-in; with several servers, to the second.
     sessions: Vec<SessionBody>,
     /// `after` of the next page; `null` on the last.
     #[schema(example = "17")]
@@ -98,15 +98,14 @@ pub(super) async fn page(
     let limit = parse_limit(parameters.limit.as_deref())?;
     shared.existing_app(sdkappid).await?;
     // One more than shown tells whether there is a next page.
-    let mut sessions = shared
-        .core
-        .presence
-        .page(sdkappid, user_id, after, limit + 1);
+    let presence = &shared.core.presence;
+    let page = presence.page(sdkappid, user_id, after, limit + 1);
+    let mut sessions = shared.ask(page).await?;
     let has_next = sessions.len() > limit;
     sessions.truncate(limit);
     let last = sessions.last().filter(|_| has_next);
     Ok(Json(SessionsBody {
-        next_after: last.map(|session| session.id.to_string()),
+        next_after: last.map(|session| session.key.id.to_string()),
         sessions: sessions.iter().map(session_body).collect(),
     }))
 }
@@ -136,13 +135,14 @@ pub(super) async fn end(
     })?;
     let core = &shared.core;
     let app = shared.ask(core.store.app(sdkappid)).await?;
-    let ended = app.is_some_and(|app| {
-        let tell = |session: &SessionInfo| {
-            core.tell_of_session(&app, session, StateChange::LinkClose);
-        };
-        core.presence.end_session(sdkappid, id, Ended::Closed, tell)
-    });
-    if !ended {
+    let Some(app) = app else {
+        return Err(ApiError::session_not_found(sdkappid));
+    };
+    let tell = |session: &SessionInfo| {
+        core.tell_of_session(&app, session, StateChange::LinkClose);
+    };
+    let ended = core.presence.end_session(sdkappid, id, Ended::Closed, tell);
+    if !shared.ask(ended).await? {
         return Err(ApiError::session_not_found(sdkappid));
     }
     Ok(StatusCode::NO_CONTENT)
@@ -160,8 +160,8 @@ fn parse_after(text: &str) -> Result<SessionId, ApiError> {
 
 fn session_body(session: &SessionInfo) -> SessionBody {
     SessionBody {
-        session_id: session.id.to_string(),
-        user_id: session.user_id.to_string(),
+        session_id: session.key.id.to_string(),
+        user_id: session.key.user_id.to_string(),
         platform: session.platform.name(),
         source: session.source.to_string(),
         since: session.since.to_string(),
@@ -191,7 +191,7 @@ mod tests {
         load::Load,
         metrics::Metrics,
         operator::Operator,
-        presence::{Entered, Presence},
+        presence::{Entered, NewSession, Presence},
         request_id::RequestIds,
         stopping::Stopping,
         webhooks::Webhooks,
@@ -251,19 +251,24 @@ mod tests {
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
-    fn enter(presence: &Presence, name: &str) -> Entered {
-        let user_id = UserId::parse(name).unwrap();
-        let source = [192, 0, 2, 1].into();
-        let since = UnixSeconds(1_700_000_000);
-        let entered = presence.enter(APP, user_id, Platform::Web, source, since);
-        let entered = entered.unwrap_or_else(|_| panic!("there is room"));
-        assert!(entered.confirm(|| ()));
+    async fn enter(presence: &Presence, name: &str) -> Entered {
+        let new = NewSession {
+            app: APP,
+            user_id: UserId::parse(name).unwrap(),
+            platform: Platform::Web,
+            source: [192, 0, 2, 1].into(),
+            since: UnixSeconds(1_700_000_000),
+            signed_at: UnixSeconds(1_700_000_000),
+        };
+        let entered = presence.enter(new).await;
+        let mut entered = entered.unwrap_or_else(|_| panic!("there is room"));
+        assert_eq!(entered.confirm(|| ()).await.unwrap(), None);
         entered
     }
 
     #[tokio::test]
     async fn sessions_are_listed_and_ended() {
-        let presence = Presence::new(10);
+        let presence = Presence::new(10, None);
         let operator = operator(presence.clone()).await;
         let (status, page) = ask(&operator, Method::GET, "").await;
         assert_eq!(
@@ -271,9 +276,9 @@ mod tests {
             (200, json!({"sessions": [], "next_after": null}))
         );
 
-        let mut first = enter(&presence, "alice");
-        let _second = enter(&presence, "bob");
-        let _third = enter(&presence, "alice");
+        let mut first = enter(&presence, "alice").await;
+        let _second = enter(&presence, "bob").await;
+        let _third = enter(&presence, "alice").await;
         let session = |id: &str, user_id: &str| {
             json!({"session_id": id, "user_id": user_id, "platform": "Web",
                 "source": "192.0.2.1", "since": "2023-11-14T22:13:20Z"})
@@ -309,9 +314,9 @@ mod tests {
 
     #[tokio::test]
     async fn disabling_an_app_ends_its_sessions() {
-        let presence = Presence::new(10);
+        let presence = Presence::new(10, None);
         let operator = operator(presence.clone()).await;
-        let mut alice = enter(&presence, "alice");
+        let mut alice = enter(&presence, "alice").await;
         let app = "/muster/v1/apps/7";
         for (change, open) in [
             (json!({"deletion": true}), 1),

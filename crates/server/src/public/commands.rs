@@ -3,7 +3,7 @@
 use std::{net::IpAddr, slice, sync::Arc};
 
 use muster_accounts::{
-    AccountStore, App, OpError, ProfileField, StoreError, UnixSeconds, UserId,
+    AccountStore, App, Ended, OpError, ProfileField, StoreError, UnixSeconds, UserId,
     rules::{
         delete::{DeleteRefusal, Deletion},
         import::{ImportEntry, ImportOutcome, ImportRefusal, ImportRequest, Imported},
@@ -21,7 +21,7 @@ use muster_wire::{
 use crate::{
     Clock,
     load::Load,
-    presence::{Ended, Presence},
+    presence::Presence,
     webhooks::{Origin, Webhooks},
 };
 
@@ -192,35 +192,33 @@ impl Work {
     async fn kick(self, user_id: UserId) -> Result<(), OpError<KickRefusal>> {
         let app = self.app.sdkappid;
         self.store.kick(app, user_id, self.now).await?;
-        self.sign_out(&user_id, Ended::Kicked);
+        self.sign_out(&[user_id], Ended::Kicked).await;
         Ok(())
     }
 
     async fn delete(self, users: Vec<UserId>) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
         let app = self.app.sdkappid;
         let deletions = self.store.delete(app, users.clone(), self.now).await?;
-        for (user_id, deletion) in users.iter().zip(&deletions) {
-            if *deletion == Deletion::Deleted {
-                self.sign_out(user_id, Ended::Deleted);
-            }
-        }
+        let deleted = users.into_iter().zip(&deletions);
+        let deleted = deleted.filter(|(_, deletion)| **deletion == Deletion::Deleted);
+        let deleted: Vec<_> = deleted.map(|(user_id, _)| user_id).collect();
+        self.sign_out(&deleted, Ended::Deleted).await;
         Ok(deletions)
     }
 
-    /// Ends all sessions of a user, which is one event if there were any (wire §8.2).
-    fn sign_out(&self, user_id: &UserId, why: Ended) {
+    /// Ends all sessions of users, which is one event a user who had any (wire §8.2).
+    async fn sign_out(&self, users: &[UserId], why: Ended) {
         let change = StateChange::Logout;
-        let event = Event::StateChange { user_id, change };
-        self.presence
-            .end_user(self.app.sdkappid, *user_id, why, || {
-                self.tell(user_id, &event);
-            });
+        let tell = |user_id: &UserId| self.tell(user_id, &Event::StateChange { user_id, change });
+        let app = self.app.sdkappid;
+        self.presence.end_users(app, users, why, tell).await;
     }
 
     async fn online_status(&self, asked: online_status::Request) -> Result<Vec<u8>, Unanswered> {
         let app = self.app.sdkappid;
-        let imported = self.store.check(app, &asked.users).await?;
+        let imported = self.store.check(app, &asked.users);
         let platforms = self.presence.platforms(app, &asked.users);
+        let (imported, platforms) = tokio::try_join!(imported, platforms)?;
         let status = imported
             .into_iter()
             .zip(platforms)

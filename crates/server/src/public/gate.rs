@@ -21,7 +21,7 @@ pub(crate) struct Gate {
     store: Arc<dyn AccountStore>,
     metrics: Arc<Metrics>,
     usersigs: UserSigs,
-    failed_checks: FailedChecks,
+    failed_checks: Arc<FailedChecks>,
     /// `None` if the limits are switched off.
     rates: Option<CallRates>,
     deadline: Duration,
@@ -65,13 +65,23 @@ impl Gate {
             ..
         } = settings.limits;
         Self {
-            store,
             metrics,
             usersigs: UserSigs::new(verified_tokens),
-            failed_checks: FailedChecks::new(failed_usersigs_per_min, failed_usersig_counters),
-            rates: settings.rate_limits.then(CallRates::default),
+            failed_checks: Arc::new(FailedChecks::new(
+                failed_usersigs_per_min,
+                failed_usersig_counters,
+            )),
+            rates: settings
+                .rate_limits
+                .then(|| CallRates::new(store.cluster())),
             deadline: Duration::from_secs(deadline_s),
+            store,
         }
+    }
+
+    /// The counts of failed UserSigs.
+    pub(crate) fn failed_checks(&self) -> &Arc<FailedChecks> {
+        &self.failed_checks
     }
 
     /// Lets a call pass, or says why not. The first check that fails decides.
@@ -98,7 +108,7 @@ impl Gate {
         self.usersigs.remember(token);
         // 14
         if let Some(rates) = &self.rates
-            && let Err(limit) = rates.pass(&app, call.command, now)
+            && let Err(limit) = rates.pass(&app, call.command, now).await
         {
             return Err(Failure::over_rate(call.command, call.sdkappid, limit).into());
         }

@@ -43,6 +43,8 @@ use self::{
     commands::{Unanswered, Work},
     gate::{Gate, Passed, Refused},
 };
+pub(crate) use failed_checks::FailedChecks;
+
 use crate::{
     Limits, Settings,
     connections::{Answer, Caller, CutOff},
@@ -172,6 +174,11 @@ impl Answer for Public {
 }
 
 impl Public {
+    /// The counts of failed UserSigs, which servers tell each other.
+    pub(crate) fn failed_checks(&self) -> Arc<FailedChecks> {
+        self.0.gate.failed_checks().clone()
+    }
+
     pub(crate) fn new(settings: &Settings, core: Core, load: Arc<Load>) -> Self {
         Self(Arc::new(Shared {
             load,

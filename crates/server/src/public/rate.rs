@@ -1,33 +1,62 @@
 //! How many calls of a command an app has made in this second (wire §2, check 14).
+//!
+//! With several servers the limit is for all of them together. A server then takes a part of what is
+//! left of a limit ahead of the calls, first much and towards the end little: a limit of 100 costs it
+//! some ten counts in the store a second, whatever comes. Never do more calls pass than the limit
+//! allows; if the servers' loads differ, the last few of a second may pass at none.
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use muster_accounts::{App, SdkAppId, UnixSeconds};
+use muster_accounts::{App, Cluster, SdkAppId, UnixSeconds};
 use muster_wire::Command;
 
 /// Counts calls per app and command. Only apps that exist are asked about, so their number bounds
 /// the memory.
-#[derive(Default)]
 pub(crate) struct CallRates {
-    apps: RwLock<HashMap<SdkAppId, Arc<[Window; Command::ALL.len()]>>>,
+    cluster: Option<Arc<dyn Cluster>>,
+    apps: RwLock<HashMap<SdkAppId, Arc<Windows>>>,
 }
 
-/// A second and the calls that passed in it: the low 32 bits of each, in one word, so that counting
-/// takes no lock.
+type Windows = [Window; Command::ALL.len()];
+
+/// The calls of one command of an app.
 #[derive(Default)]
-struct Window(AtomicU64);
+struct Window {
+    share: Mutex<Share>,
+    /// Held by the call that takes the next part, while the others wait for it.
+    taking: tokio::sync::Mutex<()>,
+}
+
+/// A second, and what of the limit is this server's in it.
+#[derive(Default)]
+struct Share {
+    second: UnixSeconds,
+    /// How many more calls may pass here.
+    left: u64,
+    /// How many calls all servers had been given when this one asked last.
+    given: u64,
+}
 
 impl CallRates {
+    pub(crate) fn new(cluster: Option<Arc<dyn Cluster>>) -> Self {
+        Self {
+            cluster,
+            apps: RwLock::default(),
+        }
+    }
+
     /// Whether one more call may pass at `now`, and counts it if so: at most so many as the app's
     /// settings or else [`Command::calls_per_s`] say in one second of the clock (wire §2.1). The
     /// error is that limit.
-    pub(crate) fn pass(&self, app: &App, command: Command, now: UnixSeconds) -> Result<(), u32> {
+    pub(crate) async fn pass(
+        &self,
+        app: &App,
+        command: Command,
+        now: UnixSeconds,
+    ) -> Result<(), u32> {
         let command = command.counted_as();
         let limits = &app.settings.rate_limits;
         let own = limits.get(command.name()).or_else(|| limits.get("*"));
@@ -35,11 +64,54 @@ impl CallRates {
             return Ok(());
         };
         let windows = self.windows(app.sdkappid);
-        let passes = windows[command as usize].pass(limit, now);
-        passes.then_some(()).ok_or(limit)
+        let window = &windows[command as usize];
+        let limit_calls = u64::from(limit);
+        let mut passes = window.share().pass(now, limit_calls);
+        if passes.is_none() {
+            let _taking = window.taking.lock().await;
+            passes = window.share().pass(now, limit_calls);
+            if passes.is_none() {
+                let took = self.take(window, app.sdkappid, command, limit_calls).await;
+                passes = Some(took);
+            }
+        }
+        if passes == Some(true) {
+            Ok(())
+        } else {
+            Err(limit)
+        }
     }
 
-    fn windows(&self, sdkappid: SdkAppId) -> Arc<[Window; Command::ALL.len()]> {
+    /// Takes a part of what is left of the limit, and of it one call. Says whether there was one.
+    async fn take(&self, window: &Window, app: SdkAppId, command: Command, limit: u64) -> bool {
+        let (second, given) = {
+            let share = window.share();
+            (share.second, share.given)
+        };
+        let Some(cluster) = &self.cluster else {
+            return window.share().take(second, limit - given, limit);
+        };
+        let parts = match cluster.nodes() {
+            1 => 1,
+            nodes => 2 * nodes as u64,
+        };
+        let wanted = u32::try_from((limit - given) / parts)
+            .unwrap_or(u32::MAX)
+            .max(1);
+        let counted = cluster
+            .count_calls(app, command.name(), wanted, second)
+            .await;
+        let Ok(before) = counted else {
+            // The call asks the store as well, and is told what is wrong.
+            return true;
+        };
+        let part = u64::from(wanted).min(limit.saturating_sub(before));
+        window
+            .share()
+            .take(second, part, before.saturating_add(wanted.into()))
+    }
+
+    fn windows(&self, sdkappid: SdkAppId) -> Arc<Windows> {
         let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(windows) = apps.get(&sdkappid) {
             return windows.clone();
@@ -51,63 +123,39 @@ impl CallRates {
 }
 
 impl Window {
-    fn pass(&self, limit: u32, now: UnixSeconds) -> bool {
-        let now = now.0 & u64::from(u32::MAX);
-        let counted = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
-                let (second, count) = (word >> 32, word & u64::from(u32::MAX));
-                // A call that read the clock just before the second changed comes after one that read
-                // it just after: it counts in the new second. A clock set back begins anew.
-                let counts_on = second == now || second == now + 1;
-                match (counts_on, count) {
-                    (false, _) if limit == 0 => None,
-                    (false, _) => Some(now << 32 | 1),
-                    (true, count) => (count < u64::from(limit)).then_some(word + 1),
-                }
-            });
-        counted.is_ok()
+    fn share(&self) -> MutexGuard<'_, Share> {
+        self.share.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Share {
+    /// Whether a call passes; `None` if another part has to be taken for that.
+    fn pass(&mut self, now: UnixSeconds, limit: u64) -> Option<bool> {
+        // A call that read the clock just before the second changed comes after one that read it
+        // just after: it counts in the new second. A clock set back begins anew.
+        if self.second != now && self.second.0 != now.0.saturating_add(1) {
+            *self = Self {
+                second: now,
+                ..Self::default()
+            };
+        }
+        // The limit may have been lowered since the part was taken.
+        if self.left > 0 && self.given - self.left < limit {
+            self.left -= 1;
+            return Some(true);
+        }
+        (self.given >= limit).then_some(false)
+    }
+
+    /// Gets a part of a second, if that is not over, and takes a call from it.
+    fn take(&mut self, second: UnixSeconds, part: u64, given: u64) -> bool {
+        if self.second == second {
+            self.left = part.saturating_sub(1);
+            self.given = given.max(part);
+        }
+        part > 0
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_second_lets_the_limit_pass() {
-        let window = Window::default();
-        let passed = |second| {
-            (0..5)
-                .filter(|_| window.pass(3, UnixSeconds(second)))
-                .count()
-        };
-        assert_eq!(passed(1_700_000_000), 3);
-        assert_eq!(passed(1_700_000_000), 0);
-        assert_eq!(passed(1_700_000_001), 3);
-        // Late by one second: the same window. Further back: a clock that was set.
-        assert_eq!(passed(1_700_000_000), 0);
-        assert_eq!(passed(1_600_000_000), 3);
-    }
-
-    #[test]
-    fn counts_exactly_under_contention() {
-        let window = Window::default();
-        let passed = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        (0..1000)
-                            .filter(|_| window.pass(1500, UnixSeconds(1_700_000_000)))
-                            .count()
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .sum::<usize>()
-        });
-        assert_eq!(passed, 1500);
-    }
-}
+mod tests;

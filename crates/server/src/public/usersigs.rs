@@ -47,6 +47,11 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    /// When it was signed.
+    pub(crate) fn issued_at(&self) -> UnixSeconds {
+        UnixSeconds(self.verified.issued_at_s)
+    }
+
     /// Whether it is known to have been good when the store's number of kicks was this.
     pub(crate) fn is_unkicked(&self, kicks: u64) -> bool {
         self.verified.unkicked_at == Some(kicks)

@@ -244,7 +244,7 @@ mod tests {
             let store = Arc::new(ReferenceStore::default());
             let app = app(&store, format!("http://{address}/hook")).await;
             let load = Arc::new(Load::new(&Limits::default()));
-            let metrics = Arc::new(Metrics::new(store, Presence::new(1), load));
+            let metrics = Arc::new(Metrics::new(store, Presence::new(1, None), load));
             let (clock, _hand) = Clock::stopped_at(NOW);
             let webhooks = Webhooks::new(metrics.clone(), clock, 10);
             let tell = || {

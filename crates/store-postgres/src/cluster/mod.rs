@@ -100,6 +100,12 @@ impl State {
         Ok(())
     }
 
+    /// An app has changed.
+    pub(crate) fn hear_of_apps(&self) {
+        lock(&self.news).apps = true;
+        self.is_news.notify_one();
+    }
+
     async fn take_forgotten_away(
         &self,
         client: &impl GenericClient,
@@ -157,17 +163,9 @@ impl Cluster for PostgresCluster {
         unrefused(tried!(shared, Repeat::Harmless, confirm()))
     }
 
-    async fn leave(&self, session: &SessionKey) -> Result<Option<Ended>, StoreError> {
-        let shared = &self.0;
-        let leave = async || {
-            let client = shared.client().await?;
-            sessions::leave(&client, session).await
-        };
-        unrefused(tried!(shared, Repeat::Harmless, leave()))
-    }
-
     fn forget(&self, session: SessionKey) {
         lock(&self.state().forgotten).push(session);
+        self.0.nudge();
     }
 
     async fn online(

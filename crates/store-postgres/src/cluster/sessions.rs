@@ -27,10 +27,6 @@ const CONFIRM: &str = "
     UPDATE muster.session SET online = ended IS NULL
     WHERE sdkappid = $1 AND user_id = $2 AND session_id = $3 RETURNING ended";
 
-const LEAVE: &str = "
-    DELETE FROM muster.session
-    WHERE sdkappid = $1 AND user_id = $2 AND session_id = $3 RETURNING ended";
-
 const REMOVE: &str = "
     DELETE FROM muster.session
     USING unnest($1::bigint[], $2::text[], $3::bigint[]) AS gone (sdkappid, user_id, session_id)
@@ -91,35 +87,17 @@ pub(super) async fn confirm(
     client: &impl GenericClient,
     session: &SessionKey,
 ) -> Result<Option<Ended>, Failure<Infallible>> {
-    match change(client, CONFIRM, session).await? {
-        Some(ended) => Ok(ended),
-        // Between entering and now, this node was taken for gone. The client tries again.
-        None => Err(StoreError::Failed("the session was forgotten".into()).into()),
-    }
-}
-
-pub(super) async fn leave(
-    client: &impl GenericClient,
-    session: &SessionKey,
-) -> Result<Option<Ended>, Failure<Infallible>> {
-    Ok(change(client, LEAVE, session).await?.flatten())
-}
-
-/// Runs a statement on one session; `None` if it is not there.
-async fn change(
-    client: &impl GenericClient,
-    statement: &str,
-    session: &SessionKey,
-) -> Result<Option<Option<Ended>>, Failure<Infallible>> {
     let SessionKey { app, user_id, id } = session;
-    let statement = client.prepare_cached(statement).await?;
+    let statement = client.prepare_cached(CONFIRM).await?;
     let row = client
         .query_opt(
             &statement,
             &[&i64::from(app.0), &user_id.as_str(), &number(*id)],
         )
         .await?;
-    Ok(row.map(|row| row.get::<_, Option<&str>>(0).map(why)))
+    // Between entering and now, this node was taken for gone. The client tries again.
+    let row = row.ok_or_else(|| StoreError::Failed("the session was forgotten".into()))?;
+    Ok(row.get::<_, Option<&str>>(0).map(why))
 }
 
 pub(super) async fn remove(

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use muster_accounts::SdkAppId;
+use muster_accounts::{Ended, SdkAppId};
 use muster_wire::{ErrorCode, Failure, platform::Platform};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    presence::{Ended, Full, Presence},
+    presence::{Full, Presence},
     public::gate::Refused,
 };
 

@@ -50,7 +50,7 @@ use super::{Shared, failed_checks::Use, source};
 use crate::{
     connections::Caller,
     log_text::LogText,
-    presence::{Entered, SessionInfo},
+    presence::{Entered, NewSession, NotEntered},
     request_id::RequestId,
     stream::Exchange,
 };
@@ -75,7 +75,6 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 /// A user who is online.
 struct SignedIn {
     app: Arc<App>,
-    info: SessionInfo,
     entered: Entered,
 }
 
@@ -231,10 +230,19 @@ impl Session {
             .map_err(|error| Failure::bad_user_id(&call.identifier, error))?;
         // Entered before the app, the kick mark and the account are looked at: if one of them
         // changes after that, the session is found and ended.
-        let mut entered = core
-            .presence
-            .enter(app.sdkappid, user_id, platform, self.source, now)
-            .map_err(|full| no_room(&full))?;
+        let new = NewSession {
+            app: app.sdkappid,
+            user_id,
+            platform,
+            source: self.source,
+            since: now,
+            signed_at: token.issued_at(),
+        };
+        let entering = core.presence.enter(new).await;
+        let mut entered = entering.map_err(|why| match why {
+            NotEntered::Full(full) => no_room(&full),
+            NotEntered::Store(error) => self.failed(&error).into(),
+        })?;
         let app = gate.enabled_app(&call, self.request_id).await?;
         gate.refuse_kicked(&mut token, &call, self.request_id)
             .await?;
@@ -242,31 +250,26 @@ impl Session {
         timeout(deadline, self.find_or_import(&app, user_id))
             .await
             .unwrap_or_else(|_| Err(Failure::timed_out(LIKE)))?;
-        let info = SessionInfo {
-            id: entered.id(),
-            user_id,
-            platform,
-            source: self.source,
-            since: now,
-        };
+        let info = entered.info.clone();
         let online = || core.tell_of_session(&app, &info, StateChange::Login);
-        if !entered.confirm(online) {
-            let why = entered.ended().await;
-            return Err(ended(why, app.sdkappid, &call.identifier));
+        let confirmed = entered.confirm(online).await;
+        match confirmed.map_err(|error| self.failed(&error))? {
+            None => Ok(SignedIn { app, entered }),
+            Some(why) => Err(ended(why, app.sdkappid, &call.identifier)),
         }
-        Ok(SignedIn { app, info, entered })
+    }
+
+    fn failed(&self, error: &StoreError) -> Failure {
+        let request_id = self.request_id;
+        error!(%request_id, %error, "the store failed at a sign-in");
+        Failure::internal(LIKE)
     }
 
     /// Makes sure that the user has an account.
     async fn find_or_import(&self, app: &App, user_id: UserId) -> Result<(), Failure> {
         let core = &self.shared.core;
-        let failed = |error: StoreError| {
-            let request_id = self.request_id;
-            error!(%request_id, %error, "the store failed at a sign-in");
-            Failure::internal(LIKE)
-        };
         let found = core.store.check(app.sdkappid, &[user_id]).await;
-        if found.map_err(failed)?.first() == Some(&true) {
+        if found.map_err(|error| self.failed(&error))?.first() == Some(&true) {
             return Ok(());
         }
         if !app.settings.import_at_sign_in {
@@ -283,26 +286,23 @@ impl Session {
         match imported.await {
             Ok(_) => Ok(()),
             Err(OpError::Refused(refusal)) => Err(account_import::refused(&refusal)),
-            Err(OpError::Store(error)) => Err(failed(error)),
+            Err(OpError::Store(error)) => Err(self.failed(&error)),
         }
     }
 
     /// Keeps a session until one of the many ways in which it can end.
     async fn stay(&self, socket: &mut Socket, signed_in: SignedIn) {
-        let SignedIn {
-            app,
-            info,
-            mut entered,
-        } = signed_in;
+        let SignedIn { app, mut entered } = signed_in;
+        let info = entered.info.clone();
         let core = &self.shared.core;
         core.metrics.sign_in(None);
         let log = |what: &str| {
             info!(
                 target: "muster::session",
                 request_id = %self.request_id,
-                session_id = %info.id,
+                session_id = %info.key.id,
                 sdkappid = app.sdkappid.0,
-                user_id = %LogText(info.user_id.as_str()),
+                user_id = %LogText(info.key.user_id.as_str()),
                 platform = info.platform.name(),
                 source = %info.source,
                 "{what}"
@@ -311,7 +311,7 @@ impl Session {
         log("signed in");
         let timeout_s = self.shared.limits.session_timeout_s;
         let told = Told::SignedIn {
-            session_id: info.id.to_string(),
+            session_id: info.key.id.to_string(),
             timeout_s,
         };
         let over = if tell(socket, &told).await {

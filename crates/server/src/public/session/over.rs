@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use crate::presence::Ended;
+use muster_accounts::Ended;
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug)]
