@@ -7,6 +7,7 @@
 //!
 //! - `schema`: the tables, and how they come to be.
 //! - `connect`, `retry`: connections, and what is done when they or the database fail.
+//! - `tries`, `change`: one try of each call.
 //! - `statements`, `row`, `text`, `more`: accounts in SQL.
 //! - `apps`: apps in SQL and in memory.
 //! - `ids`: internal ids, in blocks.
@@ -14,6 +15,7 @@
 //! - `cluster`: what the nodes share beside the accounts: who is online, rates.
 
 mod apps;
+mod change;
 mod cluster;
 mod connect;
 mod feed;
@@ -24,6 +26,7 @@ mod row;
 mod schema;
 mod statements;
 mod text;
+mod tries;
 
 use std::{
     convert::Infallible,
@@ -36,28 +39,27 @@ use std::{
 };
 
 use async_trait::async_trait;
-use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
+use deadpool_postgres::{Client, Pool};
 use muster_accounts::{
     Account, AccountStore, App, AppChange, Cluster, InternalId, NewApp, OpError, ProfileField,
     SdkAppId, StoreError, StoreStats, UnixSeconds, UserId,
     rules::{
-        self, Known, Write,
+        Known,
         app::AppRefusal,
         delete::{DeleteRefusal, Deletion},
-        import::{ImportOutcome, ImportRefusal, ImportRequest, Stored},
+        import::{ImportOutcome, ImportRefusal, ImportRequest},
         kick::KickRefusal,
         profile::ProfileRefusal,
     },
 };
 
 use crate::{
-    apps::{Apps, Revised},
+    apps::Apps,
     cluster::PostgresCluster,
     feed::{Feed, Health},
     ids::Ids,
     retry::{Failure, Repeat, tried},
-    row::{COLUMNS, StoredUser},
-    statements::{Also, StoredUsers, known, locked, make_or_known, put},
+    tries::{in_order, known_of},
 };
 use tokio::{sync::Notify, time::timeout};
 
@@ -139,20 +141,8 @@ fn unrefused<T>(outcome: Result<T, OpError<Infallible>>) -> Result<T, StoreError
     })
 }
 
-/// What a plan is made from, in the order of the call's users.
-fn in_order<'u>(
-    users: impl Iterator<Item = &'u UserId>,
-    stored: &StoredUsers,
-) -> impl Iterator<Item = Known> {
-    users.map(|user_id| match stored.get(user_id) {
-        Some(stored) => stored.known.clone(),
-        None => Known::Nothing,
-    })
-}
-
-/// One try of each call.
 impl Shared {
-    async fn client<R>(&self) -> Result<Object, Failure<R>> {
+    async fn client<R>(&self) -> Result<Client, Failure<R>> {
         Ok(self.pool.get().await?)
     }
 
@@ -178,286 +168,6 @@ impl Shared {
             .fetch_add(records as u64, Ordering::Relaxed);
         self.commit_time_us.fetch_add(time_us, Ordering::Relaxed);
     }
-
-    async fn try_import(
-        &self,
-        app: &App,
-        request: &ImportRequest,
-        now: UnixSeconds,
-        again: bool,
-    ) -> Result<ImportOutcome, Failure<ImportRefusal>> {
-        if app.edition.account_cap().is_some() {
-            return self.try_capped_import(app.sdkappid, request, now).await;
-        }
-        if again {
-            return self.try_locked_import(app, request, now).await;
-        }
-        let client = self.client().await?;
-        let sdkappid = app.sdkappid;
-        let entries = request.entries();
-        let users = || entries.iter().map(|entry| &entry.user_id);
-        let plan = |stored: &StoredUsers, ids: &[InternalId]| {
-            plan_import(app, 0, request.clone(), stored, ids, now)
-        };
-        if request.is_dry_run() {
-            let stored = known(&client, sdkappid, users()).await?;
-            return Ok(plan(&stored, &[])?.1);
-        }
-        let began = Instant::now();
-        let ids = self.ids.take(&client, entries.len()).await?;
-        let stored = make_or_known(&client, sdkappid, entries, &ids, now).await?;
-        let (writes, outcome) = plan(&stored, &ids)?;
-        if !stored.is_empty() {
-            put(&client, sdkappid, &writes, &stored, Also::Nothing).await?;
-        }
-        self.committed(writes.len(), began);
-        Ok(outcome)
-    }
-
-    /// One import into an app at a time, for only so can its accounts be counted.
-    async fn try_capped_import(
-        &self,
-        sdkappid: SdkAppId,
-        request: &ImportRequest,
-        now: UnixSeconds,
-    ) -> Result<ImportOutcome, Failure<ImportRefusal>> {
-        let mut client = self.client().await?;
-        let began = Instant::now();
-        let entries = request.entries();
-        let ids = self.ids.take(&client, entries.len()).await?;
-        let transaction = client.transaction().await?;
-        let Revised { app, .. } = apps::locked(&transaction, sdkappid)
-            .await?
-            .ok_or(StoreError::UnknownApp(sdkappid))?;
-        let counted = count(&transaction, sdkappid).await?;
-        let users = entries.iter().map(|entry| &entry.user_id);
-        let stored = locked(&transaction, sdkappid, users).await?;
-        // All but `administrator`, whom every app has.
-        let counted = counted.saturating_sub(1);
-        let (writes, outcome) = plan_import(&app, counted, request.clone(), &stored, &ids, now)?;
-        put(&transaction, sdkappid, &writes, &stored, Also::Nothing).await?;
-        transaction.commit().await?;
-        self.committed(writes.len(), began);
-        Ok(outcome)
-    }
-
-    /// After another call came first: the users who are there wait for this one from now on.
-    async fn try_locked_import(
-        &self,
-        app: &App,
-        request: &ImportRequest,
-        now: UnixSeconds,
-    ) -> Result<ImportOutcome, Failure<ImportRefusal>> {
-        let mut client = self.client().await?;
-        let began = Instant::now();
-        let entries = request.entries();
-        let ids = self.ids.take(&client, entries.len()).await?;
-        let transaction = client.transaction().await?;
-        let users = entries.iter().map(|entry| &entry.user_id);
-        let stored = locked(&transaction, app.sdkappid, users).await?;
-        let (writes, outcome) = plan_import(app, 0, request.clone(), &stored, &ids, now)?;
-        put(&transaction, app.sdkappid, &writes, &stored, Also::Nothing).await?;
-        transaction.commit().await?;
-        self.committed(writes.len(), began);
-        Ok(outcome)
-    }
-
-    async fn try_accounts(
-        &self,
-        app: SdkAppId,
-        users: &[UserId],
-    ) -> Result<StoredUsers, Failure<Infallible>> {
-        let client = self.client().await?;
-        known(&client, app, users.iter()).await
-    }
-
-    async fn try_set_profile(
-        &self,
-        app: SdkAppId,
-        user_id: &UserId,
-        fields: &[ProfileField],
-        now: UnixSeconds,
-    ) -> Result<(), Failure<ProfileRefusal>> {
-        let mut client = self.client().await?;
-        let began = Instant::now();
-        let transaction = client.transaction().await?;
-        let stored = locked(&transaction, app, [user_id].into_iter()).await?;
-        let plan = rules::profile::plan(known_of(&stored, user_id), fields.to_vec(), now);
-        let writes = Vec::from_iter(plan.map_err(Failure::Refused)?);
-        put(&transaction, app, &writes, &stored, Also::Nothing).await?;
-        transaction.commit().await?;
-        self.committed(writes.len(), began);
-        Ok(())
-    }
-
-    async fn try_delete(
-        &self,
-        sdkappid: SdkAppId,
-        users: &[UserId],
-        now: UnixSeconds,
-    ) -> Result<Vec<Deletion>, Failure<DeleteRefusal>> {
-        let mut client = self.client().await?;
-        let began = Instant::now();
-        let transaction = client.transaction().await?;
-        // Nobody becomes an admin meanwhile: that need not touch their account.
-        let Revised { app, .. } = apps::unchanging(&transaction, sdkappid)
-            .await?
-            .ok_or(StoreError::UnknownApp(sdkappid))?;
-        let stored = locked(&transaction, sdkappid, users.iter()).await?;
-        let plan = rules::delete::plan(&app, users, in_order(users.iter(), &stored).collect(), now);
-        let (writes, deletions) = plan.map_err(Failure::Refused)?;
-        put(&transaction, sdkappid, &writes, &stored, Also::Nothing).await?;
-        transaction.commit().await?;
-        self.committed(writes.len(), began);
-        Ok(deletions)
-    }
-
-    async fn try_kick(
-        &self,
-        app: SdkAppId,
-        user_id: &UserId,
-        now: UnixSeconds,
-    ) -> Result<(), Failure<KickRefusal>> {
-        let mut client = self.client().await?;
-        let began = Instant::now();
-        let transaction = client.transaction().await?;
-        let stored = locked(&transaction, app, [user_id].into_iter()).await?;
-        let plan = rules::kick::plan(known_of(&stored, user_id), now);
-        let writes = Vec::from_iter(plan.map_err(Failure::Refused)?);
-        put(&transaction, app, &writes, &stored, Also::Kicks).await?;
-        transaction.commit().await?;
-        self.committed(writes.len(), began);
-        Ok(())
-    }
-
-    async fn try_page(
-        &self,
-        app: SdkAppId,
-        after: Option<InternalId>,
-        limit: i64,
-    ) -> Result<Vec<Account>, Failure<Infallible>> {
-        let page = format!(
-            "SELECT {COLUMNS} FROM muster.account \
-             WHERE sdkappid = $1 AND internal_id > $2 AND deleted_at IS NULL \
-             ORDER BY internal_id LIMIT $3"
-        );
-        let client = self.client().await?;
-        let statement = client.prepare_cached(&page).await?;
-        // One beyond what is ever given is after all of them.
-        let after = after.map_or(0, |id| i64::try_from(id.get()).unwrap_or(i64::MAX));
-        let rows = client
-            .query(&statement, &[&i64::from(app.0), &after, &limit])
-            .await?;
-        let mut accounts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            if let Known::Account(account) = StoredUser::read(row)?.known {
-                accounts.push(account);
-            }
-        }
-        Ok(accounts)
-    }
-
-    async fn try_count(&self, app: SdkAppId) -> Result<u64, Failure<Infallible>> {
-        let client = self.client().await?;
-        count(&client, app).await
-    }
-
-    async fn try_create_app(
-        &self,
-        new: &NewApp,
-        now: UnixSeconds,
-    ) -> Result<Arc<App>, Failure<AppRefusal>> {
-        let mut client = self.client().await?;
-        let id = self.ids.take(&client, 1).await?[0];
-        let transaction = client.transaction().await?;
-        let existing = apps::locked(&transaction, new.sdkappid).await?;
-        let existing = existing.as_ref().map(|revised| &*revised.app);
-        let plan = rules::app::create(existing, new.clone(), now, || id);
-        let (app, write) = plan.map_err(Failure::Refused)?;
-        let revised = Revised {
-            app: Arc::new(app),
-            revision: 0,
-        };
-        self.write_app(transaction, revised, &[write], &StoredUsers::new())
-            .await
-    }
-
-    async fn try_change_app(
-        &self,
-        app: SdkAppId,
-        change: &AppChange,
-        now: UnixSeconds,
-    ) -> Result<Arc<App>, Failure<AppRefusal>> {
-        let mut client = self.client().await?;
-        let id = self.ids.take(&client, 1).await?[0];
-        let transaction = client.transaction().await?;
-        let Revised {
-            app: before,
-            revision,
-        } = apps::locked(&transaction, app)
-            .await?
-            .ok_or(StoreError::UnknownApp(app))?;
-        let new_admin = change.new_admin();
-        let stored = locked(&transaction, app, new_admin.into_iter()).await?;
-        let of_admin = new_admin.map_or(Known::Nothing, |user_id| known_of(&stored, user_id));
-        let plan = rules::app::change(&before, change.clone(), of_admin, now, || id);
-        let (changed, write) = plan.map_err(Failure::Refused)?;
-        let revised = Revised {
-            app: Arc::new(changed),
-            revision: revision + 1,
-        };
-        self.write_app(transaction, revised, &Vec::from_iter(write), &stored)
-            .await
-    }
-
-    async fn write_app(
-        &self,
-        transaction: Transaction<'_>,
-        revised: Revised,
-        writes: &[Write],
-        stored: &StoredUsers,
-    ) -> Result<Arc<App>, Failure<AppRefusal>> {
-        let began = Instant::now();
-        apps::write(&transaction, &revised).await?;
-        let sdkappid = revised.app.sdkappid;
-        put(&transaction, sdkappid, writes, stored, Also::Nothing).await?;
-        transaction.commit().await?;
-        self.committed(1 + writes.len(), began);
-        let app = revised.app.clone();
-        self.apps.put(revised);
-        self.nudge();
-        Ok(app)
-    }
-}
-
-fn known_of(stored: &StoredUsers, user_id: &UserId) -> Known {
-    let stored = stored.get(user_id);
-    stored.map_or(Known::Nothing, |stored| stored.known.clone())
-}
-
-/// Plans an import with these ids, one for each entry that makes an account.
-fn plan_import(
-    app: &App,
-    counted: u64,
-    request: ImportRequest,
-    stored: &StoredUsers,
-    ids: &[InternalId],
-    now: UnixSeconds,
-) -> Result<(Vec<Write>, ImportOutcome), Failure<ImportRefusal>> {
-    let users = request.entries().iter().map(|entry| &entry.user_id);
-    let known = in_order(users, stored).map(Stored::Known).collect();
-    let mut ids = ids.iter();
-    let next = || *ids.next().expect("there is one for each entry");
-    rules::import::plan(app, counted, request, known, now, next).map_err(Failure::Refused)
-}
-
-/// How many accounts an app has.
-async fn count<R>(client: &impl GenericClient, app: SdkAppId) -> Result<u64, Failure<R>> {
-    const COUNT: &str =
-        "SELECT count(*) FROM muster.account WHERE sdkappid = $1 AND deleted_at IS NULL";
-    let statement = client.prepare_cached(COUNT).await?;
-    let row = client.query_one(&statement, &[&i64::from(app.0)]).await?;
-    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
 }
 
 #[async_trait]
@@ -470,8 +180,8 @@ impl AccountStore for PostgresStore {
     ) -> Result<ImportOutcome, OpError<ImportRefusal>> {
         let app = self.known_app(app)?;
         let shared = &self.shared;
-        tried!(shared, Repeat::Harmless, |again| shared
-            .try_import(&app, &request, now, again))
+        tried!(shared, Repeat::Harmless, |client, again| shared
+            .try_import(client, &app, &request, now, again))
     }
 
     async fn check(&self, app: SdkAppId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
@@ -486,7 +196,8 @@ impl AccountStore for PostgresStore {
     ) -> Result<Vec<Option<Account>>, StoreError> {
         self.known_app(app)?;
         let shared = &self.shared;
-        let stored = tried!(shared, Repeat::Harmless, shared.try_accounts(app, users));
+        let stored = tried!(shared, Repeat::Harmless, |client| shared
+            .try_accounts(client, app, users));
         let known = unrefused(stored)?;
         let known = in_order(users.iter(), &known);
         Ok(known
@@ -506,8 +217,8 @@ impl AccountStore for PostgresStore {
     ) -> Result<(), OpError<ProfileRefusal>> {
         self.known_app(app)?;
         let shared = &self.shared;
-        let set = || shared.try_set_profile(app, &user_id, &fields, now);
-        tried!(shared, Repeat::Harmless, set())
+        tried!(shared, Repeat::Harmless, |client| shared
+            .try_set_profile(client, app, &user_id, &fields, now))
     }
 
     async fn delete(
@@ -518,7 +229,8 @@ impl AccountStore for PostgresStore {
     ) -> Result<Vec<Deletion>, OpError<DeleteRefusal>> {
         self.known_app(app)?;
         let shared = &self.shared;
-        tried!(shared, Repeat::Tells, shared.try_delete(app, &users, now))
+        tried!(shared, Repeat::Tells, |client| shared
+            .try_delete(client, app, &users, now))
     }
 
     async fn kick(
@@ -529,11 +241,8 @@ impl AccountStore for PostgresStore {
     ) -> Result<(), OpError<KickRefusal>> {
         self.known_app(app)?;
         let shared = &self.shared;
-        let kicked = tried!(
-            shared,
-            Repeat::Harmless,
-            shared.try_kick(app, &user_id, now)
-        );
+        let kicked = tried!(shared, Repeat::Harmless, |client| shared
+            .try_kick(client, app, &user_id, now));
         // Also if it failed: it may have happened.
         shared.kicks.fetch_add(1, Ordering::Release);
         shared.nudge();
@@ -548,7 +257,8 @@ impl AccountStore for PostgresStore {
         self.known_app(app)?;
         let shared = &self.shared;
         let users = [*user_id];
-        let stored = tried!(shared, Repeat::Harmless, shared.try_accounts(app, &users));
+        let stored = tried!(shared, Repeat::Harmless, |client| shared
+            .try_accounts(client, app, &users));
         Ok(known_of(&unrefused(stored)?, user_id).kicked_at())
     }
 
@@ -565,17 +275,15 @@ impl AccountStore for PostgresStore {
         self.known_app(app)?;
         let shared = &self.shared;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        unrefused(tried!(
-            shared,
-            Repeat::Harmless,
-            shared.try_page(app, after, limit)
-        ))
+        unrefused(tried!(shared, Repeat::Harmless, |client| shared
+            .try_page(client, app, after, limit)))
     }
 
     async fn count(&self, app: SdkAppId) -> Result<u64, StoreError> {
         self.known_app(app)?;
         let shared = &self.shared;
-        unrefused(tried!(shared, Repeat::Harmless, shared.try_count(app)))
+        unrefused(tried!(shared, Repeat::Harmless, |client| shared
+            .try_count(client, app)))
     }
 
     async fn app(&self, app: SdkAppId) -> Result<Option<Arc<App>>, StoreError> {
@@ -592,7 +300,8 @@ impl AccountStore for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Arc<App>, OpError<AppRefusal>> {
         let shared = &self.shared;
-        tried!(shared, Repeat::Tells, shared.try_create_app(&new, now))
+        tried!(shared, Repeat::Tells, |client| shared
+            .try_create_app(client, &new, now))
     }
 
     async fn change_app(
@@ -602,11 +311,8 @@ impl AccountStore for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Arc<App>, OpError<AppRefusal>> {
         let shared = &self.shared;
-        tried!(
-            shared,
-            Repeat::Tells,
-            shared.try_change_app(app, &change, now)
-        )
+        tried!(shared, Repeat::Tells, |client| shared
+            .try_change_app(client, app, &change, now))
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

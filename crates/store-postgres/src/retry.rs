@@ -16,15 +16,23 @@ const FIRST_PAUSE: Duration = Duration::from_millis(4);
 
 const MAX_PAUSE: Duration = Duration::from_millis(250);
 
-/// Tries until it is done, refused, or not worth another try.
+/// Tries until it is done, refused, or not worth another try: each time with a connection, and whether
+/// it was tried before.
 macro_rules! tried {
-    ($shared:expr, $repeat:expr, |$again:ident| $call:expr) => {{
+    ($shared:expr, $repeat:expr, |$client:ident, $again:ident| $call:expr) => {{
         let mut tries = $crate::retry::Tries::new($repeat);
         let mut again = false;
         loop {
             let $again = again;
             again = true;
-            match $call.await {
+            let outcome = match $shared.client().await {
+                Ok(mut lent) => {
+                    let $client = &mut lent;
+                    $call.await
+                }
+                Err(failure) => Err(failure),
+            };
+            match outcome {
                 Ok(done) => break Ok(done),
                 Err(failure) => {
                     $shared.let_go(&failure);
@@ -35,8 +43,8 @@ macro_rules! tried {
             }
         }
     }};
-    ($shared:expr, $repeat:expr, $call:expr) => {
-        tried!($shared, $repeat, |_again| $call)
+    ($shared:expr, $repeat:expr, |$client:ident| $call:expr) => {
+        tried!($shared, $repeat, |$client, _again| $call)
     };
 }
 

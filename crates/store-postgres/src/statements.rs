@@ -169,6 +169,18 @@ pub(crate) async fn make_or_known<R>(
     read(&rows)
 }
 
+/// How many accounts an app has.
+pub(crate) async fn count<R>(
+    client: &impl GenericClient,
+    app: SdkAppId,
+) -> Result<u64, Failure<R>> {
+    const COUNT: &str =
+        "SELECT count(*) FROM muster.account WHERE sdkappid = $1 AND deleted_at IS NULL";
+    let statement = client.prepare_cached(COUNT).await?;
+    let row = client.query_one(&statement, &[&i64::from(app.0)]).await?;
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+}
+
 /// What else is changed with the accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Also {

@@ -147,20 +147,18 @@ impl Cluster for PostgresCluster {
     async fn enter(&self, sessions: &[SharedSession]) -> Result<(), StoreError> {
         let shared = &self.0;
         let node = self.state().node.id();
-        let enter = async || {
-            let client = shared.client().await?;
-            sessions::enter(&client, node, sessions).await
-        };
-        unrefused(tried!(shared, Repeat::Harmless, enter()))
+        unrefused(tried!(shared, Repeat::Harmless, |client| sessions::enter(
+            client, node, sessions
+        )))
     }
 
     async fn confirm(&self, session: &SessionKey) -> Result<Option<Ended>, StoreError> {
         let shared = &self.0;
-        let confirm = async || {
-            let client = shared.client().await?;
-            sessions::confirm(&client, session).await
-        };
-        unrefused(tried!(shared, Repeat::Harmless, confirm()))
+        unrefused(tried!(
+            shared,
+            Repeat::Harmless,
+            |client| sessions::confirm(client, session)
+        ))
     }
 
     fn forget(&self, session: SessionKey) {
@@ -174,11 +172,9 @@ impl Cluster for PostgresCluster {
         users: &[UserId],
     ) -> Result<Vec<SharedSession>, StoreError> {
         let shared = &self.0;
-        let online = async || {
-            let client = shared.client().await?;
-            sessions::online(&client, app, users).await
-        };
-        unrefused(tried!(shared, Repeat::Harmless, online()))
+        unrefused(tried!(shared, Repeat::Harmless, |client| sessions::online(
+            client, app, users
+        )))
     }
 
     async fn page(
@@ -189,11 +185,9 @@ impl Cluster for PostgresCluster {
         limit: usize,
     ) -> Result<Vec<SharedSession>, StoreError> {
         let shared = &self.0;
-        let page = async || {
-            let client = shared.client().await?;
-            sessions::page(&client, app, user_id, after, limit).await
-        };
-        unrefused(tried!(shared, Repeat::Harmless, page()))
+        unrefused(tried!(shared, Repeat::Harmless, |client| sessions::page(
+            client, app, user_id, after, limit
+        )))
     }
 
     async fn end_users(
@@ -203,11 +197,9 @@ impl Cluster for PostgresCluster {
         why: Ended,
     ) -> Result<Vec<UserId>, StoreError> {
         let shared = &self.0;
-        let end = async || {
-            let client = shared.client().await?;
-            sessions::end_users(&client, app, users, why).await
-        };
-        let ended = unrefused(tried!(shared, Repeat::Harmless, end()));
+        let ended = unrefused(tried!(shared, Repeat::Harmless, |client| {
+            sessions::end_users(client, app, users, why)
+        }));
         shared.nudge();
         ended
     }
@@ -219,11 +211,9 @@ impl Cluster for PostgresCluster {
         why: Ended,
     ) -> Result<bool, StoreError> {
         let shared = &self.0;
-        let end = async || {
-            let client = shared.client().await?;
-            sessions::end_session(&client, app, id, why).await
-        };
-        let ended = unrefused(tried!(shared, Repeat::Harmless, end()));
+        let ended = unrefused(tried!(shared, Repeat::Harmless, |client| {
+            sessions::end_session(client, app, id, why)
+        }));
         shared.nudge();
         ended
     }
@@ -237,11 +227,11 @@ impl Cluster for PostgresCluster {
     ) -> Result<u64, StoreError> {
         let shared = &self.0;
         shared.health.ready()?;
-        let count = async || {
-            let client = shared.client().await?;
-            rates::count_calls(&client, app, command, calls, now).await
+        let counted = async {
+            unrefused(tried!(shared, Repeat::Harmless, |client| {
+                rates::count_calls(client, app, command, calls, now)
+            }))
         };
-        let counted = async { unrefused(tried!(shared, Repeat::Harmless, count())) };
         match timeout(COUNT_PATIENCE, counted).await {
             Ok(counted) => counted,
             Err(_) => Err(StoreError::Failed("the database is slow".into())),
