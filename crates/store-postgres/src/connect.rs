@@ -20,6 +20,10 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// Statements give up by themselves, so that none holds locks for a caller who is long gone.
 const STATEMENT_LIMIT: &str = "SET statement_timeout = '5s'";
 
+/// Sooner if the caller's node is seen to be gone, also while they wait for somebody's lock. On some
+/// systems the database cannot see that, and refuses.
+const WITH_THEIR_CALLER: &str = "SET client_connection_check_interval = '1s'";
+
 /// Where the database is, and how much of it this node uses. `Debug` and `Display` show no password.
 #[derive(Clone)]
 pub struct Options {
@@ -142,7 +146,10 @@ pub(crate) fn pool(options: &Options) -> Pool {
     let limit_statements = Hook::async_fn(|client, _| {
         Box::pin(async move {
             let set = client.batch_execute(STATEMENT_LIMIT).await;
-            set.map_err(HookError::Backend)
+            set.map_err(HookError::Backend)?;
+            // Where it is refused, the limit alone must do.
+            let _ = client.batch_execute(WITH_THEIR_CALLER).await;
+            Ok(())
         })
     });
     let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))

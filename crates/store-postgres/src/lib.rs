@@ -6,7 +6,7 @@
 //! import that was overtaken takes its rows before it plans anew; other changes always do.
 //!
 //! - `schema`: the tables, and how they come to be.
-//! - `connect`, `retry`: connections, and what is done when they or the database fail.
+//! - `connect`, `lent`, `retry`: connections, and what is done when they or the database fail.
 //! - `tries`, `change`: one try of each call.
 //! - `statements`, `row`, `text`, `more`: accounts in SQL.
 //! - `apps`: apps in SQL and in memory.
@@ -20,6 +20,7 @@ mod cluster;
 mod connect;
 mod feed;
 mod ids;
+mod lent;
 mod more;
 mod retry;
 mod row;
@@ -39,7 +40,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use deadpool_postgres::{Client, Pool};
+use deadpool_postgres::Pool;
 use muster_accounts::{
     Account, AccountStore, App, AppChange, Cluster, InternalId, NewApp, OpError, ProfileField,
     SdkAppId, StoreError, StoreStats, UnixSeconds, UserId,
@@ -58,6 +59,7 @@ use crate::{
     cluster::PostgresCluster,
     feed::{Feed, Health},
     ids::Ids,
+    lent::Lent,
     retry::{Failure, Repeat, tried},
     tries::{in_order, known_of},
 };
@@ -142,8 +144,8 @@ fn unrefused<T>(outcome: Result<T, OpError<Infallible>>) -> Result<T, StoreError
 }
 
 impl Shared {
-    async fn client<R>(&self) -> Result<Client, Failure<R>> {
-        Ok(self.pool.get().await?)
+    async fn client<R>(&self) -> Result<Lent, Failure<R>> {
+        Ok(Lent::new(self.pool.get().await?))
     }
 
     /// After a failover, connections may lead to a server that takes no writes.

@@ -27,8 +27,10 @@ macro_rules! tried {
             again = true;
             let outcome = match $shared.client().await {
                 Ok(mut lent) => {
-                    let $client = &mut lent;
-                    $call.await
+                    let $client = &mut *lent;
+                    let outcome = $call.await;
+                    lent.give_back();
+                    outcome
                 }
                 Err(failure) => Err(failure),
             };
