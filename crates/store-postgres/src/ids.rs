@@ -41,8 +41,8 @@ impl Ids {
                 return Ok(taken);
             }
             let size = i64::try_from(BLOCK.max(count)).expect("no list in memory is as long");
-            let statement = client.prepare_cached(TAKE).await?;
-            let end: i64 = client.query_one(&statement, &[&size]).await?.get(0);
+            // What is taken and does not arrive is given to nobody.
+            let end = take(client, size).await.map_err(Failure::undone)?;
             let (Ok(start), Ok(end)) = (u64::try_from(end - size), u64::try_from(end)) else {
                 return Err(damaged().into());
             };
@@ -52,6 +52,11 @@ impl Ids {
             *block = start..end;
         }
     }
+}
+
+async fn take<R>(client: &impl GenericClient, size: i64) -> Result<i64, Failure<R>> {
+    let statement = client.prepare_cached(TAKE).await?;
+    Ok(client.query_one(&statement, &[&size]).await?.get(0))
 }
 
 fn damaged() -> StoreError {

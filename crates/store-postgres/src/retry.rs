@@ -59,8 +59,11 @@ pub(crate) enum Failure<R> {
     Refused(R),
     /// No connection was to be had; nothing was sent.
     Connection(PoolError),
-    /// A statement failed, or the connection during it.
-    Statement(tokio_postgres::Error),
+    /// A statement failed, or the connection during it, before anything that counts was written.
+    Undone(tokio_postgres::Error),
+    /// Likewise, but what it was to write may be there. What every statement's failure is unless
+    /// [`Failure::undone`] says otherwise.
+    Unsure(tokio_postgres::Error),
     /// Trying again would change nothing.
     Final(StoreError),
 }
@@ -73,13 +76,30 @@ impl<R> From<PoolError> for Failure<R> {
 
 impl<R> From<tokio_postgres::Error> for Failure<R> {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Statement(error)
+        Self::Unsure(error)
     }
 }
 
 impl<R> From<StoreError> for Failure<R> {
     fn from(error: StoreError) -> Self {
         Self::Final(error)
+    }
+}
+
+impl<R> Failure<R> {
+    /// As whoever knows says that nothing which counts was written.
+    pub(crate) fn undone(self) -> Self {
+        match self {
+            Self::Unsure(error) => Self::Undone(error),
+            other => other,
+        }
+    }
+
+    fn statement(&self) -> Option<&tokio_postgres::Error> {
+        match self {
+            Self::Undone(error) | Self::Unsure(error) => Some(error),
+            Self::Refused(_) | Self::Connection(_) | Self::Final(_) => None,
+        }
     }
 }
 
@@ -116,7 +136,8 @@ impl Tries {
             ) => true,
             // A time-out has waited already.
             Failure::Refused(_) | Failure::Final(_) | Failure::Connection(_) => false,
-            Failure::Statement(error) => match kind(error) {
+            Failure::Undone(error) => !matches!(kind(error), Kind::Final),
+            Failure::Unsure(error) => match kind(error) {
                 Kind::NotDone => true,
                 Kind::Unknown => self.repeat == Repeat::Harmless,
                 Kind::Final => false,
@@ -137,10 +158,14 @@ fn outcome<R>(failure: Failure<R>) -> OpError<R> {
         Failure::Refused(refusal) => return OpError::Refused(refusal),
         Failure::Final(error) => return OpError::Store(error),
         Failure::Connection(error) => format!("no connection to the database: {}", told(&error)),
-        Failure::Statement(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => {
+        Failure::Undone(error) | Failure::Unsure(error)
+            if error.code() == Some(&SqlState::DIVISION_BY_ZERO) =>
+        {
             "other calls changed the same users again and again".to_owned()
         }
-        Failure::Statement(error) => format!("the database failed: {}", told(&error)),
+        Failure::Undone(error) | Failure::Unsure(error) => {
+            format!("the database failed: {}", told(&error))
+        }
     };
     OpError::Store(StoreError::Failed(text.into()))
 }
@@ -201,12 +226,13 @@ fn kind(error: &tokio_postgres::Error) -> Kind {
 
 /// Whether the connections that led here are of no more use.
 pub(crate) fn spoils_connections<R>(failure: &Failure<R>) -> bool {
-    matches!(failure, Failure::Statement(error)
-        if [
+    let code = failure.statement().and_then(tokio_postgres::Error::code);
+    code.is_some_and(|code| {
+        [
             SqlState::READ_ONLY_SQL_TRANSACTION,
             SqlState::INVALID_SQL_STATEMENT_NAME,
             SqlState::FEATURE_NOT_SUPPORTED,
         ]
-        .iter()
-        .any(|code| error.code() == Some(code)))
+        .contains(code)
+    })
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod dropped_calls;
+mod lost_connections;
+mod proxy;
 
 use std::time::{Duration, Instant};
 
