@@ -331,7 +331,7 @@ impl AccountStore for PostgresStore {
         let shared = &self.shared;
         let leave = async || {
             let client = shared.client().await?;
-            cluster::remove_node(&client, &shared.cluster).await
+            cluster::remove_node(&*client, &shared.cluster).await
         };
         // If it fails, the others find out by themselves that this node is gone.
         let _: Result<_, Failure<Infallible>> = leave().await;
