@@ -1,15 +1,19 @@
 //! Connections to the database.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use thiserror::Error;
 use tokio_postgres::{
-    Config, NoTls,
-    config::{Host, SslMode, TargetSessionAttrs},
+    Config,
+    config::{Host, SslMode, SslNegotiation, TargetSessionAttrs},
 };
 
-use crate::{retry::told, schema::SchemaError};
+use crate::{
+    retry::told,
+    schema::SchemaError,
+    tls::{Tls, TlsError, take_asked},
+};
 
 /// How long a new connection, or a free one, may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,6 +32,7 @@ const WITH_THEIR_CALLER: &str = "SET client_connection_check_interval = '1s'";
 #[derive(Clone)]
 pub struct Options {
     config: Config,
+    tls: Tls,
     connections: usize,
 }
 
@@ -35,16 +40,32 @@ impl Options {
     /// Reads a URL as in `postgres://user@host/database`, with what libpq's manual allows beside;
     /// several hosts are tried in turn, and `target_session_attrs=read-write` takes the one that takes
     /// writes. 16 connections at most.
+    ///
+    /// `sslmode` says whether connections are encrypted:
+    ///
+    /// - `require`, and likewise `verify-ca` and `verify-full`: always, and only with a server whose
+    ///   certificate is valid for the name of its host in the URL and comes from whom this machine
+    ///   trusts, or from a CA in the file that `sslrootcert` names. With several hosts each has its own
+    ///   name to show. This is more than libpq asks for at `require`, where anyone can be the server.
+    /// - `prefer`, and if nothing is said: if the server can, whoever it is, as with libpq.
+    /// - `disable`: never.
+    ///
+    /// In place of a URL a list of `key=value` is taken too, without `verify-ca`, `verify-full` and
+    /// `sslrootcert`. Reads the certificates of those to be trusted.
     pub fn parse(url: &str) -> Result<Self, OpenError> {
-        let config: Config = url.parse().map_err(OpenError::Url)?;
+        let (url, asked) = take_asked(url)?;
+        let mut config: Config = url.parse().map_err(OpenError::Url)?;
         if config.get_hosts().is_empty() {
             return Err(OpenError::NoHost);
         }
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(OpenError::Tls);
+        if let Some(mode) = asked.mode {
+            config.ssl_mode(mode);
         }
+        let is_direct = config.get_ssl_negotiation() == SslNegotiation::Direct;
+        let tls = Tls::new(config.get_ssl_mode(), asked.roots, is_direct)?;
         Ok(Self {
             config,
+            tls,
             connections: 16,
         })
     }
@@ -57,6 +78,35 @@ impl Options {
     /// Whether there is a password.
     pub fn has_password(&self) -> bool {
         self.config.get_password().is_some()
+    }
+
+    /// Warns if what was connected last lets others listen although nobody has said that this is well.
+    pub(crate) fn warn_of_plain_text(&self) {
+        let by_choice = self.config.get_ssl_mode() == SslMode::Disable;
+        if by_choice || self.tls.is_encrypted() || !self.has_password() || !self.leaves_machine() {
+            return;
+        }
+        tracing::warn!(
+            database = %self,
+            "the connection to the database is not encrypted, for the server speaks no TLS: accounts \
+             and keys can be read on the way; switch TLS on there and add sslmode=require to the URL, \
+             or sslmode=disable if nobody can listen"
+        );
+    }
+
+    /// Whether a host is, or may be, another machine.
+    fn leaves_machine(&self) -> bool {
+        let is_here = |name: &str| {
+            name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        };
+        let addresses = self.config.get_hostaddrs();
+        let mut hosts = self.config.get_hosts().iter().enumerate();
+        hosts.any(|(i, host)| match (addresses.get(i), host) {
+            (Some(address), _) => !address.is_loopback(),
+            (None, Host::Tcp(name)) => !is_here(name),
+            #[cfg(unix)]
+            (None, Host::Unix(_)) => false,
+        })
     }
 
     /// For asking what other nodes have done, and for counting, while all others are busy.
@@ -109,9 +159,9 @@ pub enum OpenError {
     /// The URL names no host.
     #[error("it names no host; write it as postgres://user@host/database")]
     NoHost,
-    /// The URL asks for TLS.
-    #[error("it asks for TLS (sslmode=require), which muster does not speak to databases yet")]
-    Tls,
+    /// What the URL asks for cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Nobody answers, or refuses.
     #[error("cannot connect to the database: {0}")]
     Connect(String),
@@ -152,7 +202,7 @@ pub(crate) fn pool(options: &Options) -> Pool {
             Ok(())
         })
     });
-    let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
+    let pool = Pool::builder(Manager::from_config(config, options.tls.clone(), recycling))
         .max_size(options.connections)
         .wait_timeout(Some(PATIENCE))
         .create_timeout(Some(PATIENCE))
@@ -194,13 +244,45 @@ mod tests {
             ("hush", "it is no URL of a database"),
             ("postgres:///hush", "it names no host"),
             (
-                "postgres://ann:hush@db/m?sslmode=require",
-                "it asks for TLS",
+                "postgres://ann:hush@db/m?sslmode=hush",
+                "its sslmode is none that muster knows",
+            ),
+            (
+                "postgres://ann:hush@db/m?sslrootcert=ca.pem",
+                "it names an sslrootcert, but without sslmode=require",
+            ),
+            (
+                "postgres://ann:hush@db/m?sslmode=require&sslrootcert=/no/such/ca.pem",
+                "sslrootcert: cannot read /no/such/ca.pem: ",
+            ),
+            (
+                "postgres://ann:hush@db/m?sslmode=verify-full&sslrootcert=Cargo.toml",
+                "sslrootcert: Cargo.toml holds no certificate",
             ),
         ] {
             let error = Options::parse(url).unwrap_err().to_string();
             assert!(error.starts_with(told), "{error}");
             assert!(!error.contains("hush"), "{error}");
+        }
+    }
+
+    #[test]
+    fn which_hosts_may_be_another_machine() {
+        for (url, leaves) in [
+            ("postgres://localhost/m", false),
+            ("postgres://127.8.9.1,[::1]/m", false),
+            ("host=/run/pg dbname=m", false),
+            ("postgres://db/m?hostaddr=127.0.0.1", false),
+            ("postgres://db/m", true),
+            ("postgres://localhost,db/m", true),
+            ("postgres://10.0.0.5/m", true),
+            ("postgres://localhost/m?hostaddr=10.0.0.5", true),
+        ] {
+            assert_eq!(
+                Options::parse(url).unwrap().leaves_machine(),
+                leaves,
+                "{url}"
+            );
         }
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! - `schema`: the tables, and how they come to be.
 //! - `connect`, `lent`, `retry`: connections, and what is done when they or the database fail.
+//! - `tls`: encryption on the way.
 //! - `tries`, `change`: one try of each call.
 //! - `statements`, `row`, `text`, `more`: accounts in SQL.
 //! - `apps`: apps in SQL and in memory.
@@ -27,6 +28,7 @@ mod row;
 mod schema;
 mod statements;
 mod text;
+mod tls;
 mod tries;
 
 use std::{
@@ -68,6 +70,7 @@ use tokio::{sync::Notify, time::timeout};
 pub use crate::{
     connect::{OpenError, Options},
     schema::{SchemaError, VERSION as SCHEMA_VERSION},
+    tls::TlsError,
 };
 
 /// How long the first connection may take.
@@ -103,7 +106,8 @@ impl PostgresStore {
         let pool = connect::pool(options);
         let connected = timeout(OPEN_PATIENCE, pool.get()).await;
         let connected = connected.map_err(|_| OpenError::Connect("it is silent".to_owned()))?;
-        let mut client = connected.map_err(|error| OpenError::Connect(retry::told(&error)))?;
+        let mut client = connected.map_err(|error| OpenError::Connect(tls::told(&error)))?;
+        options.warn_of_plain_text();
         let encoding = client.query_one("SHOW server_encoding", &[]).await;
         let encoding: String = encoding.map_err(SchemaError::Database)?.get(0);
         if encoding != "UTF8" {

@@ -17,6 +17,7 @@ mod home;
 mod installed;
 mod process;
 mod standby;
+mod tls;
 
 use std::{
     collections::BTreeMap,
