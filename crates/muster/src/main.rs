@@ -7,6 +7,7 @@
 //! - [`tls_files`], [`dev_tls`]: where the server's certificate comes from.
 //! - [`config_print`]: the settings that count ([`config`], [`settings_args`]).
 //! - [`backup`]: a copy of a running server's store.
+//! - [`store`]: databases and data directories themselves.
 //! - [`app`]: apps, through the operator API of a running server.
 //! - [`mod@bench`]: load for a server, and what came of it.
 //! - [`usersig`]: signing and explaining tokens, offline.
@@ -39,6 +40,7 @@ mod secret_key_args;
 mod serve;
 mod settings_args;
 mod signals;
+mod store;
 mod tls_files;
 mod usersig;
 
@@ -82,6 +84,9 @@ enum Command {
     Config(ConfigCommand),
     App(app::App),
     Backup(backup::Backup),
+    /// Look after the place where accounts are kept.
+    #[command(subcommand, arg_required_else_help = true, after_help = store::EXAMPLES)]
+    Store(store::Store),
     /// Sign and explain UserSigs, offline.
     #[command(subcommand, arg_required_else_help = true, after_help = usersig::EXAMPLES)]
     Usersig(usersig::Usersig),
@@ -103,6 +108,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Print(print)) => print.run(),
         Command::App(app) => app.run(),
         Command::Backup(backup) => backup.run(),
+        Command::Store(store) => store.run(),
         Command::Usersig(usersig) => usersig.run(),
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(),

@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 
 use crate::retry::Failure;
 
-const ALL: &str = "SELECT sdkappid, revision, version, record FROM muster.app";
+pub(crate) const ALL: &str = "SELECT sdkappid, revision, version, record FROM muster.app";
 
 const LOCKED: &str = "SELECT sdkappid, revision, version, record FROM muster.app \
     WHERE sdkappid = $1 FOR UPDATE";
@@ -35,7 +35,8 @@ pub(crate) struct Revised {
 }
 
 impl Revised {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    /// Reads a row of [`ALL`].
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         let sdkappid: i64 = row.get(0);
         let damaged = |what: &str| {
             StoreError::Failed(format!("the app {sdkappid} in muster.app: {what}").into())

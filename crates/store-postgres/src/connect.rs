@@ -18,11 +18,17 @@ use crate::{
 /// How long a new connection, or a free one, may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Connections for asking what other nodes have done.
+const OF_FEED: usize = 2;
+
 /// When the other end of a connection counts as gone if it is silent.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// Statements give up by themselves, so that none holds locks for a caller who is long gone.
-const STATEMENT_LIMIT: &str = "SET statement_timeout = '5s'";
+/// Statements give up by themselves, so that none holds locks for a caller who is long gone. Nor does a
+/// transaction hold them for a node that has gone without a word, of which the database would hear after
+/// two hours.
+const TIME_LIMITS: &str =
+    "SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'";
 
 /// Sooner if the caller's node is seen to be gone, also while they wait for somebody's lock. On some
 /// systems the database cannot see that, and refuses.
@@ -94,8 +100,23 @@ impl Options {
         );
     }
 
+    /// How handshakes are made, and whether the last connection had one.
+    pub(crate) fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// What is asked of connections.
+    pub(crate) fn ssl_mode(&self) -> SslMode {
+        self.config.get_ssl_mode()
+    }
+
+    /// The most connections at a time, those for what other nodes have done included.
+    pub(crate) fn all_connections(&self) -> usize {
+        self.connections + OF_FEED
+    }
+
     /// Whether a host is, or may be, another machine.
-    fn leaves_machine(&self) -> bool {
+    pub(crate) fn leaves_machine(&self) -> bool {
         let is_here = |name: &str| {
             name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
         };
@@ -112,7 +133,7 @@ impl Options {
     /// For asking what other nodes have done, and for counting, while all others are busy.
     pub(crate) fn of_feed(&self) -> Self {
         Self {
-            connections: 2,
+            connections: OF_FEED,
             ..self.clone()
         }
     }
@@ -173,8 +194,8 @@ pub enum OpenError {
     Schema(#[from] SchemaError),
 }
 
-/// A pool that connects when it is asked to.
-pub(crate) fn pool(options: &Options) -> Pool {
+/// How connections are made: to the server that takes writes, within a few seconds or not at all.
+pub(crate) fn settings(options: &Options) -> Config {
     let mut config = options.config.clone();
     if config.get_application_name().is_none() {
         config.application_name("muster");
@@ -190,12 +211,18 @@ pub(crate) fn pool(options: &Options) -> Pool {
     config.keepalives_interval(Duration::from_secs(1));
     config.keepalives_retries(2);
     config.tcp_user_timeout(SILENCE);
+    config
+}
+
+/// A pool that connects when it is asked to.
+pub(crate) fn pool(options: &Options) -> Pool {
+    let config = settings(options);
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let limit_statements = Hook::async_fn(|client, _| {
+    let limit_times = Hook::async_fn(|client, _| {
         Box::pin(async move {
-            let set = client.batch_execute(STATEMENT_LIMIT).await;
+            let set = client.batch_execute(TIME_LIMITS).await;
             set.map_err(HookError::Backend)?;
             // Where it is refused, the limit alone must do.
             let _ = client.batch_execute(WITH_THEIR_CALLER).await;
@@ -207,7 +234,7 @@ pub(crate) fn pool(options: &Options) -> Pool {
         .wait_timeout(Some(PATIENCE))
         .create_timeout(Some(PATIENCE))
         .runtime(Runtime::Tokio1)
-        .post_create(limit_statements)
+        .post_create(limit_times)
         .build();
     pool.expect("a runtime for the time-outs is given")
 }

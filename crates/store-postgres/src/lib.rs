@@ -14,9 +14,11 @@
 //! - `ids`: internal ids, in blocks.
 //! - `feed`: what other nodes have changed.
 //! - `cluster`: what the nodes share beside the accounts: who is online, rates.
+//! - `check`: whether a database is fit for all that, without changing it.
 
 mod apps;
 mod change;
+mod check;
 mod cluster;
 mod connect;
 mod feed;
@@ -68,6 +70,7 @@ use crate::{
 use tokio::{sync::Notify, time::timeout};
 
 pub use crate::{
+    check::{Finding, Verdict, check},
     connect::{OpenError, Options},
     schema::{SchemaError, VERSION as SCHEMA_VERSION},
     tls::TlsError,
@@ -108,6 +111,7 @@ impl PostgresStore {
         let connected = connected.map_err(|_| OpenError::Connect("it is silent".to_owned()))?;
         let mut client = connected.map_err(|error| OpenError::Connect(tls::told(&error)))?;
         options.warn_of_plain_text();
+        check::warn_of_lost_commits(&client).await;
         let encoding = client.query_one("SHOW server_encoding", &[]).await;
         let encoding: String = encoding.map_err(SchemaError::Database)?.get(0);
         if encoding != "UTF8" {

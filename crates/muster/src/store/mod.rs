@@ -1,0 +1,24 @@
+//! `muster store`: the place where accounts are kept, while no server has to run.
+
+mod check;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  muster store check --store postgres://muster@10.0.0.5/muster";
+
+#[derive(Subcommand)]
+pub(crate) enum Store {
+    Check(check::Check),
+}
+
+impl Store {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Store::Check(check) => check.run(),
+        }
+    }
+}
