@@ -25,7 +25,9 @@ struct Table {
 }
 
 /// Of each version, the tables that it has beside those before it.
-const TABLES: [&[Table]; VERSION as usize] = [&[
+const TABLES: [&[Table]; VERSION as usize] = [FIRST, SECOND];
+
+const FIRST: &[Table] = &[
     Table {
         name: "account",
         columns: &[
@@ -70,7 +72,52 @@ const TABLES: [&[Table]; VERSION as usize] = [&[
         indexes: &["(only_one)"],
         rights: &["SELECT", "UPDATE"],
     },
-]];
+];
+
+const SECOND: &[Table] = &[
+    Table {
+        name: "node",
+        columns: &[
+            ("node", "bigint!"),
+            ("tag", "smallint!"),
+            ("seen_at", "timestamp with time zone!"),
+            ("note", "text!"),
+            ("note_revision", "bigint!"),
+        ],
+        indexes: &["(node)", "(tag)"],
+        rights: SHARED,
+    },
+    Table {
+        name: "session",
+        columns: &[
+            ("sdkappid", "bigint!"),
+            ("user_id", "text!"),
+            ("session_id", "bigint!"),
+            ("node", "bigint!"),
+            ("platform", "text!"),
+            ("source", "text!"),
+            ("since", "bigint!"),
+            ("online", "boolean!"),
+            ("ended", "text"),
+        ],
+        indexes: &["(sdkappid, user_id, session_id)"],
+        rights: SHARED,
+    },
+    Table {
+        name: "rate",
+        columns: &[
+            ("sdkappid", "bigint!"),
+            ("command", "text!"),
+            ("second", "bigint!"),
+            ("calls", "bigint!"),
+        ],
+        indexes: &["(sdkappid, command)"],
+        rights: &["SELECT", "INSERT", "UPDATE"],
+    },
+];
+
+/// What nodes share comes and goes with them.
+const SHARED: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
 
 /// The version if the user can see it, whether there is a schema, and what the user may make.
 const PLACE: &str = "SELECT to_regclass('muster.schema_version') IS NOT NULL,
