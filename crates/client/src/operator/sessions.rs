@@ -35,7 +35,7 @@ impl Operator {
 /// An open session.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Session {
-    /// Its number, unique until the server stops.
+    /// Its number, unique as long as any server runs.
     pub session_id: String,
     /// Whose it is.
     pub user_id: String,
@@ -50,7 +50,7 @@ pub struct Session {
 /// Some sessions, and where to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SessionPage {
-    /// In order of sign-in.
+    /// In order of sign-in; with several servers, to the second.
     pub sessions: Vec<Session>,
     /// What to give as `after` for the next page; `None` at the end.
     pub next_after: Option<String>,
