@@ -1,4 +1,5 @@
-//! What other nodes have changed: asked for four times a second.
+//! What other nodes have changed: asked for four times a second, and when one of them rings
+//! ([`crate::bell`]).
 //!
 //! Accounts are always read from the database. What a node remembers are the apps, and of kicks only
 //! that there were some; so a change of an app, or a kick, made by another node counts here within
@@ -15,16 +16,20 @@ use deadpool_postgres::Pool;
 use muster_accounts::StoreError;
 use tokio::{
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
 use crate::{
-    Shared,
+    Shared, bell,
+    connect::{self, Options},
     retry::{self, Failure},
 };
 
 /// How often it is asked.
 const PERIOD: Duration = Duration::from_millis(250);
+
+/// Between two looks, at the least, however often somebody rings.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -91,7 +96,8 @@ impl Seen {
 
 impl Feed {
     /// Looks once, and then goes on looking.
-    pub(crate) async fn start(shared: Arc<Shared>, pool: Pool) -> Result<Self, StoreError> {
+    pub(crate) async fn start(shared: Arc<Shared>, options: Options) -> Result<Self, StoreError> {
+        let pool = connect::pool(&options);
         let mut seen = Seen::NOTHING;
         let first = try_look(&shared, &pool, &mut seen).await;
         first.map_err(retry::unrefused)?;
@@ -99,7 +105,8 @@ impl Feed {
         Ok(Self(tokio::spawn(async move {
             tokio::join!(
                 keep_looking(&shared, &pool, seen),
-                keep_counting(&shared, &pool)
+                keep_counting(&shared, &pool),
+                bell::keep(&shared, &options)
             );
         })))
     }
@@ -109,6 +116,7 @@ async fn keep_looking(shared: &Shared, pool: &Pool, mut seen: Seen) {
     let mut times = interval(PERIOD);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        sleep(PAUSE).await;
         tokio::select! {
             _ = times.tick() => {}
             () = shared.nudged.notified() => {}
@@ -180,7 +188,7 @@ async fn try_look(
 async fn keep_counting(shared: &Shared, pool: &Pool) {
     loop {
         let took = count(shared, pool).await;
-        tokio::time::sleep(COUNT_PERIOD.max(took * COUNT_SHARE)).await;
+        sleep(COUNT_PERIOD.max(took * COUNT_SHARE)).await;
     }
 }
 

@@ -12,11 +12,12 @@
 //! - `statements`, `row`, `text`, `more`: accounts in SQL.
 //! - `apps`: apps in SQL and in memory.
 //! - `ids`: internal ids, in blocks.
-//! - `feed`: what other nodes have changed.
+//! - `feed`, `bell`: what other nodes have changed.
 //! - `cluster`: what the nodes share beside the accounts: who is online, rates.
 //! - `check`: whether a database is fit for all that, without changing it.
 
 mod apps;
+mod bell;
 mod change;
 mod check;
 mod cluster;
@@ -94,6 +95,8 @@ pub(crate) struct Shared {
     cluster: cluster::State,
     /// Wakes the feed.
     nudged: Notify,
+    /// Wakes those of the other nodes.
+    rung: Notify,
     /// [`AccountStore::kicks`].
     kicks: AtomicU64,
     accounts: AtomicU64,
@@ -126,13 +129,14 @@ impl PostgresStore {
             health: Health::default(),
             cluster: cluster::State::new(),
             nudged: Notify::new(),
+            rung: Notify::new(),
             kicks: AtomicU64::new(0),
             accounts: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             committed_records: AtomicU64::new(0),
             commit_time_us: AtomicU64::new(0),
         });
-        let feed = Feed::start(shared.clone(), connect::pool(&options.of_feed()))
+        let feed = Feed::start(shared.clone(), options.of_feed())
             .await
             .map_err(|error| OpenError::Connect(error.to_string()))?;
         Ok(Self { shared, feed })
@@ -163,9 +167,14 @@ impl Shared {
         }
     }
 
-    /// Something has changed that other nodes, and sessions of this one, are to know of now.
-    pub(crate) fn nudge(&self) {
+    /// There is something to do at the next look, which is to be soon.
+    pub(crate) fn look_soon(&self) {
         self.nudged.notify_one();
+    }
+
+    /// Other nodes are to look soon.
+    pub(crate) fn ring(&self) {
+        self.rung.notify_one();
     }
 
     fn committed(&self, records: usize, began: Instant) {
@@ -255,7 +264,7 @@ impl AccountStore for PostgresStore {
             .try_kick(client, app, &user_id, now));
         // Also if it failed: it may have happened.
         shared.kicks.fetch_add(1, Ordering::Release);
-        shared.nudge();
+        shared.ring();
         kicked
     }
 

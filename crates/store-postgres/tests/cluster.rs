@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{future::poll_fn, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use muster_accounts::{
-    AccountStore, Cluster, Ended, News, SdkAppId, SessionKey, SharedSession, UnixSeconds, UserId,
+    AccountStore, Cluster, Edition, Ended, NewApp, News, SdkAppId, SessionKey, SharedSession,
+    UnixSeconds, UserId,
 };
 use muster_store_postgres::{Options, PostgresStore};
 use muster_testkit::postgres::{self, Postgres};
+use muster_usersig::SecretKey;
+use tokio::sync::mpsc;
+use tokio_postgres::{AsyncMessage, NoTls};
 
 const APP: SdkAppId = SdkAppId(1_400_000_000);
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -246,6 +250,36 @@ async fn each_hears_what_the_others_tell() {
     let is_gone = |news: &News| news.notes.as_ref().is_some_and(Vec::is_empty);
     b.hears("that a is gone", is_gone).await;
     assert_eq!(b.cluster.nodes(), 1);
+}
+
+#[tokio::test]
+async fn who_changes_something_rings() {
+    let url = postgres::shared().new_database();
+    let node = Node::open(&url).await;
+    let (client, mut connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    let (rings, mut rung) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(_) = message {
+                rings.send(()).unwrap();
+            }
+        }
+    });
+    client.batch_execute("LISTEN muster").await.unwrap();
+    let new = NewApp {
+        sdkappid: APP,
+        edition: Edition::Pro,
+        key: SecretKey::parse("0123456789abcdef").unwrap(),
+    };
+    node.store.create_app(new, NOW).await.unwrap();
+    rung.recv().await.unwrap();
+    let admin = user("administrator");
+    node.store.kick(APP, admin, NOW).await.unwrap();
+    rung.recv().await.unwrap();
+    let users = [admin];
+    let ended = node.cluster.end_users(APP, &users, Ended::Kicked);
+    assert_eq!(ended.await.unwrap(), []);
+    rung.recv().await.unwrap();
 }
 
 #[tokio::test]

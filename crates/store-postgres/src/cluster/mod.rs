@@ -89,7 +89,7 @@ impl State {
         let is_forgotten = self.node.show(client, &self.note).await?;
         lock(&self.news).forgotten |= is_forgotten;
         let ended = sessions::ended(client, self.node.id());
-        let notes = nodes::others(client, self.node.id(), &self.others);
+        let notes = self.node.others(client, &self.others);
         let (ended, notes) = tokio::try_join!(ended, notes)?;
         let mut news = lock(&self.news);
         news.ended = ended;
@@ -163,7 +163,7 @@ impl Cluster for PostgresCluster {
 
     fn forget(&self, session: SessionKey) {
         lock(&self.state().forgotten).push(session);
-        self.0.nudge();
+        self.0.look_soon();
     }
 
     async fn online(
@@ -200,7 +200,7 @@ impl Cluster for PostgresCluster {
         let ended = unrefused(tried!(shared, Repeat::Harmless, |client| {
             sessions::end_users(client, app, users, why)
         }));
-        shared.nudge();
+        shared.ring();
         ended
     }
 
@@ -214,7 +214,7 @@ impl Cluster for PostgresCluster {
         let ended = unrefused(tried!(shared, Repeat::Harmless, |client| {
             sessions::end_session(client, app, id, why)
         }));
-        shared.nudge();
+        shared.ring();
         ended
     }
 

@@ -169,6 +169,44 @@ impl Node {
             }
         }
     }
+
+    /// Looks what the others tell. All notes, if one has changed.
+    pub(super) async fn others(
+        &self,
+        client: &impl GenericClient,
+        known: &Mutex<Others>,
+    ) -> Result<Option<Vec<Arc<str>>>, Failure<Infallible>> {
+        let (nodes, revisions): (Vec<i64>, Vec<i64>) = {
+            let others = lock(known);
+            let known = others
+                .0
+                .iter()
+                .map(|(node, (revision, _))| (*node, *revision));
+            known.unzip()
+        };
+        let statement = client.prepare_cached(OTHERS).await?;
+        let rows = client
+            .query(&statement, &[&self.id, &nodes, &revisions])
+            .await?;
+        let mut now = HashMap::with_capacity(rows.len());
+        let mut others = lock(known);
+        let mut has_changed = rows.len() != others.0.len();
+        for row in &rows {
+            let id: i64 = row.get(0);
+            let note: Option<&str> = row.get(2);
+            has_changed |= note.is_some();
+            let note = match (note, others.0.get(&id)) {
+                (Some(note), _) => note.into(),
+                (None, Some((_, note))) => note.clone(),
+                // Only a note that is known is left out.
+                (None, None) => continue,
+            };
+            now.insert(id, (row.get(1), note));
+        }
+        others.0 = now;
+        let told = || others.0.values().map(|(_, note)| note.clone()).collect();
+        Ok(has_changed.then(told))
+    }
 }
 
 /// What is known of the other nodes that live: the revision of each one's note, and the note.
@@ -179,44 +217,6 @@ impl Others {
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
-}
-
-/// Looks what the others tell. All notes, if one has changed.
-pub(super) async fn others(
-    client: &impl GenericClient,
-    node: i64,
-    known: &Mutex<Others>,
-) -> Result<Option<Vec<Arc<str>>>, Failure<Infallible>> {
-    let (nodes, revisions): (Vec<i64>, Vec<i64>) = {
-        let others = lock(known);
-        let known = others
-            .0
-            .iter()
-            .map(|(node, (revision, _))| (*node, *revision));
-        known.unzip()
-    };
-    let statement = client.prepare_cached(OTHERS).await?;
-    let rows = client
-        .query(&statement, &[&node, &nodes, &revisions])
-        .await?;
-    let mut now = HashMap::with_capacity(rows.len());
-    let mut others = lock(known);
-    let mut has_changed = rows.len() != others.0.len();
-    for row in &rows {
-        let id: i64 = row.get(0);
-        let note: Option<&str> = row.get(2);
-        has_changed |= note.is_some();
-        let note = match (note, others.0.get(&id)) {
-            (Some(note), _) => note.into(),
-            (None, Some((_, note))) => note.clone(),
-            // Only a note that is known is left out.
-            (None, None) => continue,
-        };
-        now.insert(id, (row.get(1), note));
-    }
-    others.0 = now;
-    let notes = || others.0.values().map(|(_, note)| note.clone()).collect();
-    Ok(has_changed.then(notes))
 }
 
 /// Takes this node and its sessions away.

@@ -75,7 +75,7 @@ impl Shared {
         change.commit(self).await?;
         let app = revised.app.clone();
         self.apps.put(revised);
-        self.nudge();
+        self.ring();
         Ok(app)
     }
 }
