@@ -96,7 +96,8 @@ pub trait AccountStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Account>, StoreError>;
 
-    /// How many accounts an app has, `administrator` included.
+    /// How many accounts an app has, `administrator` included. Up to 100,000 it is exact; beyond that it
+    /// may be a figure of a while ago, as a store that has to look at each counts them in the background.
     async fn count(&self, app: SdkAppId) -> Result<u64, StoreError>;
 
     /// One app.

@@ -45,9 +45,9 @@ impl<'c> Change<'c> {
         Ok(found.ok_or(StoreError::UnknownApp(app))?)
     }
 
-    /// How many accounts an app has.
-    pub(crate) async fn count<R>(&self, app: SdkAppId) -> Result<u64, Failure<R>> {
-        let counted = statements::count(&self.transaction, app).await;
+    /// How many accounts an app has, counted no further than `limit`.
+    pub(crate) async fn count<R>(&self, app: SdkAppId, limit: u64) -> Result<u64, Failure<R>> {
+        let counted = statements::count(&self.transaction, app, limit).await;
         counted.map_err(Failure::undone)
     }
 

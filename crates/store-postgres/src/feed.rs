@@ -16,12 +16,13 @@ use deadpool_postgres::Pool;
 use muster_accounts::StoreError;
 use tokio::{
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 use crate::{
     Shared, bell,
     connect::{self, Options},
+    counts::keep_counting,
     retry::{self, Failure},
 };
 
@@ -34,13 +35,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// How often all accounts are counted at most, and how much of the time that may take.
-const COUNT_PERIOD: Duration = Duration::from_secs(30);
-const COUNT_SHARE: u32 = 50;
-
 const CHANGES: &str = "SELECT name, number FROM muster.counter WHERE name IN ('apps', 'kicks')";
-
-const COUNT: &str = "SELECT count(*) FROM muster.account WHERE deleted_at IS NULL";
 
 /// The task that asks. Dropping this ends it.
 pub(crate) struct Feed(JoinHandle<()>);
@@ -101,14 +96,16 @@ impl Feed {
         let mut seen = Seen::NOTHING;
         let first = try_look(&shared, &pool, &mut seen).await;
         first.map_err(retry::unrefused)?;
-        count(&shared, &pool).await;
-        Ok(Self(tokio::spawn(async move {
+        let of_task = shared.clone();
+        let feed = Self(tokio::spawn(async move {
             tokio::join!(
-                keep_looking(&shared, &pool, seen),
-                keep_counting(&shared, &pool),
-                bell::keep(&shared, &options)
+                keep_looking(&of_task, &pool, seen),
+                keep_counting(&of_task, &pool),
+                bell::keep(&of_task, &options)
             );
-        })))
+        }));
+        shared.counts.first().await;
+        Ok(feed)
     }
 }
 
@@ -182,23 +179,4 @@ async fn try_look(
     }
     *seen = now;
     shared.cluster.look(&client).await
-}
-
-/// For the figures alone, so a failure is of no account.
-async fn keep_counting(shared: &Shared, pool: &Pool) {
-    loop {
-        let took = count(shared, pool).await;
-        sleep(COUNT_PERIOD.max(took * COUNT_SHARE)).await;
-    }
-}
-
-async fn count(shared: &Shared, pool: &Pool) -> Duration {
-    let began = Instant::now();
-    if let Ok(client) = pool.get().await
-        && let Ok(row) = client.query_one(COUNT, &[]).await
-    {
-        let accounts = u64::try_from(row.get::<_, i64>(0)).unwrap_or(0);
-        shared.accounts.store(accounts, Ordering::Relaxed);
-    }
-    began.elapsed()
 }

@@ -14,6 +14,7 @@
 //! - `ids`: internal ids, in blocks.
 //! - `feed`, `bell`: what other nodes have changed.
 //! - `cluster`: what the nodes share beside the accounts: who is online, rates.
+//! - `counts`: how many accounts there are.
 //! - `check`: whether a database is fit for all that, without changing it.
 
 mod apps;
@@ -22,6 +23,7 @@ mod change;
 mod check;
 mod cluster;
 mod connect;
+mod counts;
 mod feed;
 mod ids;
 mod lent;
@@ -62,6 +64,7 @@ use muster_accounts::{
 use crate::{
     apps::Apps,
     cluster::PostgresCluster,
+    counts::Counts,
     feed::{Feed, Health},
     ids::Ids,
     lent::Lent,
@@ -99,7 +102,7 @@ pub(crate) struct Shared {
     rung: Notify,
     /// [`AccountStore::kicks`].
     kicks: AtomicU64,
-    accounts: AtomicU64,
+    counts: Counts,
     commits: AtomicU64,
     committed_records: AtomicU64,
     commit_time_us: AtomicU64,
@@ -131,7 +134,7 @@ impl PostgresStore {
             nudged: Notify::new(),
             rung: Notify::new(),
             kicks: AtomicU64::new(0),
-            accounts: AtomicU64::new(0),
+            counts: Counts::default(),
             commits: AtomicU64::new(0),
             committed_records: AtomicU64::new(0),
             commit_time_us: AtomicU64::new(0),
@@ -371,7 +374,7 @@ impl AccountStore for PostgresStore {
         let shared = &self.shared;
         let commits = shared.commits.load(Ordering::Relaxed);
         StoreStats {
-            accounts: shared.accounts.load(Ordering::Relaxed),
+            accounts: shared.counts.all(),
             waiting: shared.pool.status().waiting as u64,
             commits,
             committed_requests: commits,

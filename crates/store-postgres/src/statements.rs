@@ -169,15 +169,19 @@ pub(crate) async fn make_or_known<R>(
     read(&rows)
 }
 
-/// How many accounts an app has.
+/// How many accounts an app has, counted no further than `limit`.
 pub(crate) async fn count<R>(
     client: &impl GenericClient,
     app: SdkAppId,
+    limit: u64,
 ) -> Result<u64, Failure<R>> {
-    const COUNT: &str =
-        "SELECT count(*) FROM muster.account WHERE sdkappid = $1 AND deleted_at IS NULL";
+    const COUNT: &str = "SELECT count(*) FROM (SELECT FROM muster.account \
+        WHERE sdkappid = $1 AND deleted_at IS NULL LIMIT $2) AS account";
     let statement = client.prepare_cached(COUNT).await?;
-    let row = client.query_one(&statement, &[&i64::from(app.0)]).await?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let row = client
+        .query_one(&statement, &[&i64::from(app.0), &limit])
+        .await?;
     Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
 }
 

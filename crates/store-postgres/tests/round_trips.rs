@@ -32,7 +32,7 @@ fn statements(url: &str) -> u64 {
     let counted = postgres::shared().sql(
         url,
         "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
-         WHERE query LIKE '%muster.account%' AND query NOT LIKE '%count(*) FROM muster.account WHERE deleted_at%'
+         WHERE query LIKE '%muster.account%' AND query NOT LIKE '%GROUP BY sdkappid'
          AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
     );
     postgres::shared().sql(

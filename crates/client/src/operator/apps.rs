@@ -104,7 +104,7 @@ pub struct App {
     pub admins: Vec<String>,
     /// The secret keys that verify UserSigs; the first is the one to sign with.
     pub keys: Vec<AppKey>,
-    /// How many accounts it has, `administrator` included.
+    /// How many accounts it has, `administrator` included. Beyond 100,000 it may be a figure of a while ago.
     pub accounts: u64,
     /// When it was made, UTC, as in `2026-02-20T08:00:00Z`.
     pub created_at: String,

@@ -22,7 +22,9 @@ pub(super) struct AppBody {
     admins: Vec<String>,
     /// The keys that verify UserSigs; the first is the one to sign with.
     keys: Vec<KeyBody>,
-    /// How many accounts it has, `administrator` included.
+    /// How many accounts it has, `administrator` included. Up to 100,000 it is exact; beyond that,
+    /// in a database, it is as of the last count in the background, half a minute ago or with many
+    /// millions longer.
     #[schema(example = 1)]
     accounts: u64,
     /// When it was made, in UTC.

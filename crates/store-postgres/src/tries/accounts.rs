@@ -19,6 +19,7 @@ use crate::{
     Shared,
     apps::Revised,
     change::Change,
+    counts,
     retry::Failure,
     row::{COLUMNS, StoredUser},
     statements::{Also, StoredUsers, count, known, make_or_known, put},
@@ -74,9 +75,12 @@ impl Shared {
         let change = Change::begin(client).await?;
         let found = change.app_locked(sdkappid).await?;
         let Revised { app, .. } = found.ok_or(StoreError::UnknownApp(sdkappid))?;
-        let counted = change.count(sdkappid).await?;
-        // All but `administrator`, whom every app has.
-        let counted = counted.saturating_sub(1);
+        let counted = match app.edition.account_cap() {
+            // Who is there beyond the cap changes nothing, and `administrator`, whom every app has, does
+            // not count.
+            Some(cap) => change.count(sdkappid, cap + 1).await?.saturating_sub(1),
+            None => 0,
+        };
         self.import_in(change, &app, counted, request, &ids, now)
             .await
     }
@@ -215,7 +219,8 @@ impl Shared {
         client: &Client,
         app: SdkAppId,
     ) -> Result<u64, Failure<Infallible>> {
-        count(client, app).await
+        let counted = count(client, app, counts::EXACT + 1).await?;
+        Ok(self.counts.of(app, counted))
     }
 }
 
