@@ -54,33 +54,61 @@ impl Revised {
 
 /// The apps as this node knows them.
 #[derive(Default)]
-pub(crate) struct Apps(RwLock<BTreeMap<SdkAppId, Revised>>);
+pub(crate) struct Apps(RwLock<BTreeMap<SdkAppId, Remembered>>);
+
+/// An app, or why it cannot be read: then its calls fail and those of others do not.
+struct Remembered {
+    app: Result<Arc<App>, StoreError>,
+    revision: i64,
+}
 
 impl Apps {
-    pub(crate) fn get(&self, app: SdkAppId) -> Option<Arc<App>> {
+    pub(crate) fn get(&self, app: SdkAppId) -> Result<Option<Arc<App>>, StoreError> {
         let apps = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        apps.get(&app).map(|revised| revised.app.clone())
+        apps.get(&app).map(|known| known.app.clone()).transpose()
     }
 
+    /// All that can be read.
     pub(crate) fn all(&self) -> Vec<Arc<App>> {
         let apps = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        apps.values().map(|revised| revised.app.clone()).collect()
+        let readable = apps.values().filter_map(|known| known.app.clone().ok());
+        readable.collect()
     }
 
     /// Takes an app over unless a later change of it is known.
-    pub(crate) fn put(&self, revised: Revised) {
+    pub(crate) fn put(&self, Revised { app, revision }: Revised) {
+        let sdkappid = app.sdkappid;
+        let app = Ok(app);
+        self.remember(sdkappid, Remembered { app, revision });
+    }
+
+    fn remember(&self, sdkappid: SdkAppId, now: Remembered) {
         let mut apps = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let known = apps.get(&revised.app.sdkappid);
-        if known.is_none_or(|known| known.revision < revised.revision) {
-            apps.insert(revised.app.sdkappid, revised);
+        let known = apps.get(&sdkappid);
+        if known.is_some_and(|known| known.revision >= now.revision) {
+            return;
         }
+        if let Err(error) = &now.app {
+            let error = error.to_string();
+            let is_known = known.and_then(|known| known.app.as_ref().err());
+            if is_known.is_none_or(|known| known.to_string() != error) {
+                tracing::error!(%error, "an app cannot be read; its calls are answered with a failure");
+            }
+        }
+        apps.insert(sdkappid, now);
     }
 
     /// Takes all apps over as they are in the database.
     pub(crate) async fn refresh<R>(&self, client: &impl GenericClient) -> Result<(), Failure<R>> {
         let statement = client.prepare_cached(ALL).await?;
         for row in client.query(&statement, &[]).await? {
-            self.put(Revised::read(&row)?);
+            // No call can name a row that has no number of an app.
+            let Ok(number) = u32::try_from(row.get::<_, i64>(0)) else {
+                continue;
+            };
+            let app = Revised::read(&row).map(|revised| revised.app);
+            let revision = row.get(1);
+            self.remember(SdkAppId(number), Remembered { app, revision });
         }
         Ok(())
     }
@@ -89,8 +117,8 @@ impl Apps {
     /// there after a failover that lost some.
     pub(crate) fn believe_nothing(&self) {
         let mut apps = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for revised in apps.values_mut() {
-            revised.revision = -1;
+        for known in apps.values_mut() {
+            known.revision = -1;
         }
     }
 }

@@ -146,7 +146,8 @@ impl PostgresStore {
     }
 
     fn known_app(&self, app: SdkAppId) -> Result<Arc<App>, StoreError> {
-        self.shared.apps.get(app).ok_or(StoreError::UnknownApp(app))
+        let known = self.shared.apps.get(app)?;
+        known.ok_or(StoreError::UnknownApp(app))
     }
 }
 
@@ -309,7 +310,7 @@ impl AccountStore for PostgresStore {
     }
 
     async fn app(&self, app: SdkAppId) -> Result<Option<Arc<App>>, StoreError> {
-        Ok(self.shared.apps.get(app))
+        self.shared.apps.get(app)
     }
 
     async fn apps(&self) -> Result<Vec<Arc<App>>, StoreError> {

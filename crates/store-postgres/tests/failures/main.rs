@@ -1,7 +1,8 @@
-//! What the store does when calls are given up, and when connections fail.
+//! What the store does when calls are given up, when connections fail, and when an app is damaged.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod damaged_app;
 mod dropped_calls;
 mod lost_connections;
 mod proxy;
