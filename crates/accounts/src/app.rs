@@ -306,7 +306,38 @@ pub struct AppPatch {
     pub allow_list: Option<Vec<IpNet>>,
     pub custom_fields: Option<BTreeSet<CustomField>>,
     pub rate_limits: Option<BTreeMap<String, Option<u32>>>,
-    pub webhook: Option<Option<Webhook>>,
+    /// `Some(None)` is nobody from now on.
+    pub webhook: Option<Option<WebhookPatch>>,
+}
+
+/// New values for an app's webhook; `None` leaves one as it is, or as it is at first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the field of its name in Webhook")]
+pub struct WebhookPatch {
+    /// An app without a webhook needs it.
+    pub url: Option<String>,
+    /// `Some(None)` removes the token.
+    pub token: Option<Option<WebhookToken>>,
+    pub retry: Option<bool>,
+    pub imports: Option<bool>,
+}
+
+/// All of its values.
+impl From<Webhook> for WebhookPatch {
+    fn from(webhook: Webhook) -> Self {
+        let Webhook {
+            url,
+            token,
+            retry,
+            imports,
+        } = webhook;
+        Self {
+            url: Some(url),
+            token: Some(token),
+            retry: Some(retry),
+            imports: Some(imports),
+        }
+    }
 }
 
 impl AppChange {

@@ -8,6 +8,7 @@ use std::{pin::pin, task};
 use muster_accounts::{
     AccountStore, App, AppChange, AppPatch, Edition, InternalId, NewApp, Nick, OpError,
     ProfileField, ReferenceStore, SdkAppId, StoreError, UnixSeconds, UserId,
+    app::{Webhook, WebhookPatch, WebhookToken},
     rules::{
         app::AppRefusal,
         delete::{DeleteRefusal, Deletion},
@@ -186,6 +187,73 @@ fn editions_and_a_switch_decide_on_deletion() {
         }
         assert_eq!(delete().unwrap(), [Deletion::Deleted], "{edition}");
     }
+}
+
+#[test]
+fn what_is_left_out_of_a_webhook_stays_as_it_is() {
+    let store = store(Edition::Developer);
+    let configure = |webhook| {
+        let patch = AppPatch {
+            webhook: Some(webhook),
+            ..AppPatch::default()
+        };
+        let change = AppChange::Configure(Box::new(patch));
+        let changed = now(store.change_app(APP, change, NOW));
+        changed.map(|app| app.settings.webhook.clone())
+    };
+    let token = |text: &str| WebhookToken::new(text.to_owned());
+    let webhook = |url: &str, token, retry, imports| {
+        Some(Webhook {
+            url: url.to_owned(),
+            token,
+            retry,
+            imports,
+        })
+    };
+    let retry = WebhookPatch {
+        retry: Some(true),
+        ..WebhookPatch::default()
+    };
+    let url = |url: &str| WebhookPatch {
+        url: Some(url.to_owned()),
+        ..WebhookPatch::default()
+    };
+    for patch in [WebhookPatch::default(), retry.clone()] {
+        assert!(matches!(
+            configure(Some(patch)),
+            Err(OpError::Refused(AppRefusal::NoWebhook))
+        ));
+    }
+    let signed = WebhookPatch {
+        token: Some(token("hush")),
+        imports: Some(true),
+        ..url("http://b/")
+    };
+    let unsigned = WebhookPatch {
+        token: Some(None),
+        imports: Some(false),
+        ..WebhookPatch::default()
+    };
+    for (patch, expected) in [
+        (url("http://a/"), webhook("http://a/", None, false, false)),
+        (retry, webhook("http://a/", None, true, false)),
+        (signed, webhook("http://b/", token("hush"), true, true)),
+        (
+            url("http://c/"),
+            webhook("http://c/", token("hush"), true, true),
+        ),
+        (unsigned, webhook("http://c/", None, true, false)),
+    ] {
+        assert_eq!(
+            configure(Some(patch.clone())).unwrap(),
+            expected,
+            "{patch:?}"
+        );
+    }
+    assert_eq!(configure(None).unwrap(), None);
+    // Another one begins anew.
+    let again = configure(Some(url("http://d/"))).unwrap();
+    assert_eq!(again, webhook("http://d/", None, false, false));
 }
 
 #[test]

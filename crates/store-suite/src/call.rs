@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_accounts::{
     AppChange, AppPatch, Edition, FaceUrl, Nick, ProfileField, SdkAppId, UserId,
-    app::{Webhook, WebhookToken, parse_network},
+    app::{Webhook, WebhookPatch, WebhookToken, parse_network},
     profile::{
         AdminForbidType, AllowType, CustomField, CustomValue, Gender, Location, SelfSignature,
     },
@@ -259,15 +259,19 @@ fn patch() -> impl Strategy<Value = AppPatch> {
     })
 }
 
-fn webhook() -> impl Strategy<Value = Webhook> {
+fn webhook() -> impl Strategy<Value = WebhookPatch> {
+    let url = Webhook::parse_url("http://127.0.0.1/a'b").unwrap();
     let token = select(vec!["0", "O'Brien\\\"", "小军\0"]);
     let token = token.prop_map(|text| WebhookToken::new(text.to_owned()).unwrap());
-    let token = prop::option::of(token);
-    (token, any::<[bool; 2]>()).prop_map(|(token, [retry, imports])| Webhook {
-        url: Webhook::parse_url("http://127.0.0.1/a'b").unwrap(),
-        token,
-        retry,
-        imports,
+    let token = prop::option::of(prop::option::of(token));
+    let others = (token, any::<[Option<bool>; 2]>());
+    (prop::option::of(Just(url)), others).prop_map(|(url, (token, [retry, imports]))| {
+        WebhookPatch {
+            url,
+            token,
+            retry,
+            imports,
+        }
     })
 }
 

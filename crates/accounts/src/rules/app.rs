@@ -8,6 +8,7 @@ use super::{Known, Write};
 use crate::{
     Account, App, AppChange, AppKey, AppPatch, AppSettings, InternalId, NewApp, Profile,
     UnixSeconds, UserId,
+    app::{Webhook, WebhookPatch},
 };
 
 /// Why an app was not made or not changed.
@@ -37,6 +38,9 @@ pub enum AppRefusal {
     /// The list has more custom fields than an app may declare.
     #[error("an app declares at most 20 custom fields")]
     TooManyCustomFields,
+    /// There is no webhook to change, and the URL for a new one is missing.
+    #[error("the app has no webhook yet, and no URL for one is given")]
+    NoWebhook,
     /// The allow-list is longer than it may be.
     #[error("an allow-list has at most 100 entries")]
     TooManyNetworks,
@@ -145,6 +149,13 @@ fn configure(app: &mut App, patch: AppPatch) -> Result<(), AppRefusal> {
         rate_limits,
         webhook,
     } = patch;
+    let webhook = webhook
+        .map(|patch| {
+            patch
+                .map(|patch| patched(app.settings.webhook.as_ref(), patch))
+                .transpose()
+        })
+        .transpose()?;
     if allow_list
         .as_ref()
         .is_some_and(|list| list.len() > App::MAX_ALLOWED_NETWORKS)
@@ -167,6 +178,30 @@ fn configure(app: &mut App, patch: AppPatch) -> Result<(), AppRefusal> {
     set(&mut settings.rate_limits, rate_limits);
     set(&mut settings.webhook, webhook);
     Ok(())
+}
+
+fn patched(webhook: Option<&Webhook>, patch: WebhookPatch) -> Result<Webhook, AppRefusal> {
+    let WebhookPatch {
+        url,
+        token,
+        retry,
+        imports,
+    } = patch;
+    let mut patched = match (webhook, &url) {
+        (Some(webhook), _) => webhook.clone(),
+        (None, Some(url)) => Webhook {
+            url: url.clone(),
+            token: None,
+            retry: false,
+            imports: false,
+        },
+        (None, None) => return Err(AppRefusal::NoWebhook),
+    };
+    set(&mut patched.url, url);
+    set(&mut patched.token, token);
+    set(&mut patched.retry, retry);
+    set(&mut patched.imports, imports);
+    Ok(patched)
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {

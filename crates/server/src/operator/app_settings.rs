@@ -9,7 +9,7 @@ use std::{
 use axum::{Json, extract::State};
 use muster_accounts::{
     App, AppChange, AppPatch, Ended, IpNet, SdkAppId, WebhookUrlError,
-    app::{Webhook, WebhookToken, parse_network},
+    app::{Webhook, WebhookPatch, WebhookToken, parse_network},
     profile::CustomField,
 };
 use muster_wire::{Command, webhook::StateChange};
@@ -128,21 +128,6 @@ impl BodyObject for AppSettingsBody {
     ];
 }
 
-/// Settings that passed all checks which need no look at the app.
-struct Wanted {
-    patch: AppPatch,
-    #[expect(clippy::option_option, reason = "left out and null differ")]
-    webhook: Option<Option<WantedWebhook>>,
-}
-
-struct WantedWebhook {
-    url: Option<String>,
-    #[expect(clippy::option_option, reason = "left out and null differ")]
-    token: Option<Option<WebhookToken>>,
-    retry: Option<bool>,
-    imports: Option<bool>,
-}
-
 /// Change an app's edition and settings
 ///
 /// All that is sent is taken over, or nothing if a part is refused. It counts for the next call.
@@ -162,11 +147,11 @@ pub(super) async fn configure(
     body: WholeBody,
 ) -> Result<Json<AppBody>, ApiError> {
     let body: AppSettingsBody = body.json()?;
-    let wanted = body.parse()?;
+    let patch = body.parse()?;
     // Carried out to its end: who disables an app and is told that it took too long must not find
     // its sessions open.
     let parts = shared.clone();
-    let change = tokio::spawn(async move { change(&parts, sdkappid, wanted).await });
+    let change = tokio::spawn(async move { change(&parts, sdkappid, patch).await });
     let changed = async {
         change
             .await
@@ -179,18 +164,8 @@ pub(super) async fn configure(
     Ok(Json(app_body(&shared, &app, None).await?))
 }
 
-async fn change(shared: &Parts, app: SdkAppId, wanted: Wanted) -> Result<Arc<App>, ApiError> {
+async fn change(shared: &Parts, app: SdkAppId, patch: AppPatch) -> Result<Arc<App>, ApiError> {
     let core = &shared.core;
-    let Wanted { mut patch, webhook } = wanted;
-    // What a webhook keeps is read first, so no other change may come between.
-    let _one_at_a_time = shared.configuring.lock().await;
-    if let Some(webhook) = webhook {
-        let found = core.store.app(app).await?;
-        let found = found.ok_or_else(|| ApiError::app_not_found(app))?;
-        let stored = found.settings.webhook.as_ref();
-        let webhook = webhook.map(|webhook| webhook.over(stored)).transpose()?;
-        patch.webhook = Some(webhook);
-    }
     let disables = patch.disabled == Some(true);
     let change = AppChange::Configure(Box::new(patch));
     let changed = core.store.change_app(app, change, core.clock.now()).await;
@@ -204,23 +179,20 @@ async fn change(shared: &Parts, app: SdkAppId, wanted: Wanted) -> Result<Arc<App
 }
 
 impl AppSettingsBody {
-    fn parse(self) -> Result<Wanted, ApiError> {
+    fn parse(self) -> Result<AppPatch, ApiError> {
         let edition = self.edition.as_deref().map(parse_edition).transpose()?;
         let webhook = self
             .webhook
             .map(|webhook| webhook.map(WebhookChangeBody::parse).transpose())
             .transpose()?;
-        Ok(Wanted {
-            patch: AppPatch {
-                edition,
-                disabled: self.disabled,
-                deletion: self.deletion,
-                import_at_sign_in: self.import_at_sign_in,
-                allow_list: self.allow_list.as_deref().map(networks).transpose()?,
-                custom_fields: self.custom_fields.as_deref().map(fields).transpose()?,
-                rate_limits: self.rate_limits.map(rate_limits).transpose()?,
-                webhook: None,
-            },
+        Ok(AppPatch {
+            edition,
+            disabled: self.disabled,
+            deletion: self.deletion,
+            import_at_sign_in: self.import_at_sign_in,
+            allow_list: self.allow_list.as_deref().map(networks).transpose()?,
+            custom_fields: self.custom_fields.as_deref().map(fields).transpose()?,
+            rate_limits: self.rate_limits.map(rate_limits).transpose()?,
             webhook,
         })
     }
@@ -280,7 +252,7 @@ fn rate_limits(
 }
 
 impl WebhookChangeBody {
-    fn parse(self) -> Result<WantedWebhook, ApiError> {
+    fn parse(self) -> Result<WebhookPatch, ApiError> {
         let url = |text: String| {
             Webhook::parse_url(&text)
                 .and_then(|url| {
@@ -294,7 +266,7 @@ impl WebhookChangeBody {
                 ApiError::invalid_request("webhook.token: 1 to 256 bytes are allowed.")
             })
         };
-        Ok(WantedWebhook {
+        Ok(WebhookPatch {
             url: self.url.map(url).transpose()?,
             token: self
                 .token
@@ -302,26 +274,6 @@ impl WebhookChangeBody {
                 .transpose()?,
             retry: self.retry,
             imports: self.imports,
-        })
-    }
-}
-
-impl WantedWebhook {
-    /// The webhook that is to be, over the one that is.
-    fn over(self, stored: Option<&Webhook>) -> Result<Webhook, ApiError> {
-        let url = self.url.or_else(|| stored.map(|it| it.url.clone()));
-        let url = url.ok_or_else(|| {
-            ApiError::invalid_request("The app has no webhook yet; give webhook.url to make one.")
-        })?;
-        let stored_token = || stored.and_then(|it| it.token.clone());
-        Ok(Webhook {
-            url,
-            token: self.token.unwrap_or_else(stored_token),
-            retry: self.retry.or(stored.map(|it| it.retry)).unwrap_or(false),
-            imports: self
-                .imports
-                .or(stored.map(|it| it.imports))
-                .unwrap_or(false),
         })
     }
 }

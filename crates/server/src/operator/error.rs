@@ -182,6 +182,9 @@ impl ApiError {
                 "custom_fields has more than {} names.",
                 App::MAX_CUSTOM_FIELDS
             )),
+            AppRefusal::NoWebhook => {
+                Self::invalid_request("The app has no webhook yet; give webhook.url to make one.")
+            }
             AppRefusal::TooManyNetworks => Self::invalid_request(format!(
                 "allow_list has more than {} entries.",
                 App::MAX_ALLOWED_NETWORKS

@@ -65,8 +65,6 @@ struct Parts {
     token: OperatorToken,
     /// Whether faults and the clock are there.
     test_controls: bool,
-    /// Held while an app's settings are read and changed.
-    configuring: Mutex<()>,
     /// Held while the store is backed up.
     backing_up: Arc<Mutex<()>>,
     deadline: Duration,
@@ -100,7 +98,6 @@ impl Operator {
             core,
             token: settings.operator_token.clone(),
             test_controls: settings.test_controls,
-            configuring: Mutex::default(),
             backing_up: Arc::default(),
             deadline: Duration::from_secs(settings.limits.deadline_s),
             body_timeout: Duration::from_secs(settings.limits.body_timeout_s),

@@ -225,7 +225,7 @@ mod tests {
             imports: false,
         };
         let patch = AppPatch {
-            webhook: Some(Some(webhook)),
+            webhook: Some(Some(webhook.into())),
             ..AppPatch::default()
         };
         let change = AppChange::Configure(Box::new(patch));

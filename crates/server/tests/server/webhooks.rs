@@ -63,7 +63,7 @@ async fn telling(webhook: Webhook) -> Told {
 impl Told {
     async fn configure(&self, app: u32, webhook: Option<Webhook>) {
         let patch = AppPatch {
-            webhook: Some(webhook),
+            webhook: Some(webhook.map(Into::into)),
             ..AppPatch::default()
         };
         let change = AppChange::Configure(Box::new(patch));

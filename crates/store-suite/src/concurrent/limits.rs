@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use muster_accounts::{
     App, AppChange, AppPatch, Edition, NewApp, OpError, SdkAppId, UserId,
+    app::{Webhook, WebhookPatch, WebhookToken},
     rules::{
         app::AppRefusal,
         import::{ImportRefusal, ImportRequest},
@@ -89,8 +90,29 @@ async fn change_one_app(shared: Shared) {
     let made = all(tasks).await.into_iter().filter(|made| *made).count();
     assert_eq!(made, 1, "callers who made the same app");
 
+    let url = Webhook::parse_url("http://127.0.0.1/hook").unwrap();
+    let first = of_webhook(WebhookPatch {
+        url: Some(url.clone()),
+        ..WebhookPatch::default()
+    });
+    let first = AppChange::Configure(Box::new(first));
+    let changed = shared.store(0).change_app(APP, first, time(0)).await;
+    changed.unwrap();
+
     let mut switches = JoinSet::new();
     for (caller, patch) in [
+        of_webhook(WebhookPatch {
+            token: Some(WebhookToken::new("hush".to_owned())),
+            ..WebhookPatch::default()
+        }),
+        of_webhook(WebhookPatch {
+            retry: Some(true),
+            ..WebhookPatch::default()
+        }),
+        of_webhook(WebhookPatch {
+            imports: Some(true),
+            ..WebhookPatch::default()
+        }),
         AppPatch {
             disabled: Some(true),
             ..AppPatch::default()
@@ -125,12 +147,26 @@ async fn change_one_app(shared: Shared) {
     let settings = &app.settings;
     let all_there = settings.disabled && settings.deletion && !settings.import_at_sign_in;
     assert!(all_there, "a change is lost: {settings:?}");
+    let webhook = Webhook {
+        url,
+        token: WebhookToken::new("hush".to_owned()),
+        retry: true,
+        imports: true,
+    };
+    assert_eq!(settings.webhook, Some(webhook));
     assert_eq!(admins.len() + 1, App::MAX_ADMINS);
     assert_eq!(app.admins.len(), App::MAX_ADMINS);
     assert!(admins.iter().all(|user_id| app.admins.contains(user_id)));
     // Who was refused has got no account either.
     let accounts = store.count(APP).await.unwrap();
     assert_eq!(accounts, App::MAX_ADMINS as u64);
+}
+
+fn of_webhook(webhook: WebhookPatch) -> AppPatch {
+    AppPatch {
+        webhook: Some(Some(webhook)),
+        ..AppPatch::default()
+    }
 }
 
 async fn create(shared: Shared, caller: usize) -> bool {
