@@ -58,6 +58,10 @@ impl Options {
     ///
     /// In place of a URL a list of `key=value` is taken too, without `verify-ca`, `verify-full` and
     /// `sslrootcert`. Reads the certificates of those to be trusted.
+    ///
+    /// The connections have to be this store's own for as long as they are open: it prepares statements
+    /// and makes settings once for each. A pooler between is to pool sessions (in pgbouncer
+    /// `pool_mode = session`), not transactions or statements.
     pub fn parse(url: &str) -> Result<Self, OpenError> {
         let (url, asked) = take_asked(url)?;
         let mut config: Config = url.parse().map_err(OpenError::Url)?;
