@@ -9,6 +9,7 @@
 //!   plan of records to write comes out. A rule is written here once; no store repeats one.
 //! - [`store`]: [`AccountStore`], the seam behind which the records live.
 //! - [`cluster`]: [`Cluster`], the seam behind which several servers share who is online.
+//! - [`transfer`]: the lane by which one store is copied into another.
 //! - [`mod@reference`]: the smallest store that keeps the trait's promises, in memory. It is the model
 //!   against which all other stores are tested.
 
@@ -21,6 +22,7 @@ pub mod reference;
 pub mod rules;
 pub mod store;
 pub mod time;
+pub mod transfer;
 mod webhook_url;
 
 pub use account::{Account, Tombstone};
@@ -32,4 +34,5 @@ pub use profile::{FaceUrl, Nick, Profile, ProfileField};
 pub use reference::ReferenceStore;
 pub use store::{AccountStore, OpError, StoreError, StoreStats};
 pub use time::UnixSeconds;
+pub use transfer::{Record, Transfer};
 pub use webhook_url::WebhookUrlError;

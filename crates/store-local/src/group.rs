@@ -4,6 +4,8 @@
 //! the group will have written. All records go into one fjall batch, which is synced before it is
 //! shown to readers. The answers are held back until then.
 
+mod fill;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use fjall::{OwnedWriteBatch, PersistMode};
@@ -136,6 +138,18 @@ impl<'a> Group<'a> {
                 reply,
             } => {
                 let outcome = self.change_app(app, change, now);
+                Box::new(move || drop(reply.send(outcome)))
+            }
+            Work::PutApp { app, reply } => {
+                let outcome = self.put_app(*app);
+                Box::new(move || drop(reply.send(outcome)))
+            }
+            Work::PutRecords {
+                app,
+                records,
+                reply,
+            } => {
+                let outcome = self.put_records(app, &records);
                 Box::new(move || drop(reply.send(outcome)))
             }
         };

@@ -13,6 +13,7 @@
 //! - `watch`: notices when the engine's own threads have failed.
 //! - `group`: the requests of one commit: planned in order, written and synced as one.
 //! - `pending`: the records that they will write.
+//! - `transfer`: all records as they stand, for a copy into another store or from one.
 //! - `fuzzing`: the records as bytes, for `fuzz/`; no part of the API.
 //! - this file: [`LocalStore`], the door.
 //!
@@ -46,6 +47,7 @@ mod read_in;
 mod record;
 mod records;
 mod scan;
+mod transfer;
 mod watch;
 mod writer;
 

@@ -202,25 +202,37 @@ impl Records {
         after: Option<InternalId>,
         limit: usize,
     ) -> Result<Vec<Account>, StoreError> {
+        self.read_on(app, after, limit, |known| match known {
+            Known::Account(account) => Some(account),
+            Known::Nothing | Known::Deleted(_) => None,
+        })
+    }
+
+    /// Up to `limit` of what `pick` takes of the records after `after`, by internal id.
+    pub(crate) fn read_on<T>(
+        &self,
+        app: SdkAppId,
+        after: Option<InternalId>,
+        limit: usize,
+        pick: impl Fn(Known) -> Option<T>,
+    ) -> Result<Vec<T>, StoreError> {
         let view = self.indexed().view.clone();
         let Some(last) = view.last_id.filter(|last| after < Some(*last)) else {
             return Ok(Vec::new());
         };
         let first = after.map_or(InternalId::FIRST, InternalId::next);
-        let mut accounts = Vec::new();
+        let mut picked = Vec::new();
         for scanned in scan(&self.engine, &view.snapshot, app, first, last) {
-            if accounts.len() == limit {
+            if picked.len() == limit {
                 break;
             }
             let scanned = scanned?;
             let internal_id = scanned.internal_id;
             let known = record::decode(internal_id, scanned.record())
                 .map_err(|e| unreadable_record(app, internal_id, e))?;
-            if let Known::Account(account) = known {
-                accounts.push(account);
-            }
+            picked.extend(pick(known));
         }
-        Ok(accounts)
+        Ok(picked)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     io,
     sync::{
         Arc, PoisonError, RwLock,
@@ -17,7 +18,8 @@ use std::{
 };
 
 use muster_accounts::{
-    App, AppChange, NewApp, ProfileField, SdkAppId, StoreError, StoreStats, UnixSeconds, UserId,
+    App, AppChange, NewApp, ProfileField, Record, SdkAppId, StoreError, StoreStats, UnixSeconds,
+    UserId,
     rules::{
         app::AppRefusal,
         delete::{DeleteRefusal, Deletion},
@@ -90,6 +92,17 @@ pub(crate) enum Work {
         change: AppChange,
         now: UnixSeconds,
         reply: Reply<Arc<App>, AppRefusal>,
+    },
+    /// [`muster_accounts::Transfer::put_app`].
+    PutApp {
+        app: Box<App>,
+        reply: Reply<(), Infallible>,
+    },
+    /// [`muster_accounts::Transfer::put_records`].
+    PutRecords {
+        app: SdkAppId,
+        records: Vec<Record>,
+        reply: Reply<(), Infallible>,
     },
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use muster_accounts::AccountStore;
 use muster_store_local::{LocalStore, restore};
-use muster_store_suite::{Subject, model};
+use muster_store_suite::{Subject, model, transfer};
 use tempfile::TempDir;
 
 const CASES: u32 = 48;
@@ -69,4 +69,46 @@ fn answers_as_the_model_does() {
         grouped > 100,
         "only {grouped} requests shared a commit with another"
     );
+}
+
+/// It goes on from a copy of itself.
+struct Copied(Local);
+
+impl Subject for Copied {
+    type Store = LocalStore;
+
+    const KEEPS_ORDER: bool = true;
+    const COUNTS_IDS: bool = true;
+
+    async fn new() -> Self {
+        Self(Local::new().await)
+    }
+
+    fn store(&self) -> &LocalStore {
+        self.0.store()
+    }
+
+    async fn reopen(self) -> Self {
+        Self(self.0.reopen().await)
+    }
+
+    async fn restore(self) -> Self {
+        let copied = Local::new().await;
+        transfer::copy(self.store(), copied.store()).await;
+        Self(copied)
+    }
+}
+
+#[test]
+fn a_copy_answers_as_the_model_does() {
+    model::run::<Copied>(CASES);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_can_be_filled() {
+    let (filled, source) = (Local::new().await, Local::new().await);
+    transfer::fill(filled.store(), source.store()).await;
+    let before = transfer::contents(filled.store()).await;
+    let filled = filled.reopen().await;
+    assert_eq!(transfer::contents(filled.store()).await, before);
 }

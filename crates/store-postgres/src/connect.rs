@@ -40,6 +40,7 @@ pub struct Options {
     config: Config,
     tls: Tls,
     connections: usize,
+    is_for_filling: bool,
 }
 
 impl Options {
@@ -77,6 +78,7 @@ impl Options {
             config,
             tls,
             connections: 16,
+            is_for_filling: false,
         })
     }
 
@@ -88,6 +90,16 @@ impl Options {
     /// Whether there is a password.
     pub fn has_password(&self) -> bool {
         self.config.get_password().is_some()
+    }
+
+    /// Opens the database also if it is half filled, so as to go on filling it
+    /// ([`muster_accounts::Transfer`]).
+    pub fn for_filling(&mut self) {
+        self.is_for_filling = true;
+    }
+
+    pub(crate) fn is_for_filling(&self) -> bool {
+        self.is_for_filling
     }
 
     /// Warns if what was connected last lets others listen although nobody has said that this is well.
@@ -193,6 +205,12 @@ pub enum OpenError {
     /// It does not keep texts as UTF-8.
     #[error("the database keeps texts as {0}; muster needs one with the encoding UTF8")]
     Encoding(String),
+    /// It was not filled to its end.
+    #[error(
+        "the database holds the first part of a copy that was broken off; run the same `muster store \
+         copy` again, which goes on with it, or drop the schema `muster`"
+    )]
+    HalfFilled,
     /// The schema.
     #[error(transparent)]
     Schema(#[from] SchemaError),

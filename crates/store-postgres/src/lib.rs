@@ -15,6 +15,7 @@
 //! - `feed`, `bell`: what other nodes have changed.
 //! - `cluster`: what the nodes share beside the accounts: who is online, rates.
 //! - `counts`: how many accounts there are.
+//! - `transfer`: all records as they stand, for a copy into another store or from one.
 //! - `check`: whether a database is fit for all that, without changing it.
 
 mod apps;
@@ -34,6 +35,7 @@ mod schema;
 mod statements;
 mod text;
 mod tls;
+mod transfer;
 mod tries;
 
 use std::{
@@ -124,6 +126,7 @@ impl PostgresStore {
             return Err(OpenError::Encoding(encoding));
         }
         schema::migrate(&mut client).await?;
+        transfer::refuse_half_filled(&client, options).await?;
         drop(client);
         let shared = Arc::new(Shared {
             pool,

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use muster_accounts::AccountStore;
-use muster_store_postgres::{Options, PostgresStore};
-use muster_store_suite::{Subject, concurrent, model};
+use muster_accounts::{AccountStore, Edition, NewApp, SdkAppId, Transfer as _, UnixSeconds};
+use muster_store_postgres::{OpenError, Options, PostgresStore};
+use muster_store_suite::{Subject, concurrent, model, transfer};
 use muster_testkit::postgres;
+use muster_usersig::SecretKey;
 
 /// Each call is some statements, so fewer cases than of a store in the same process.
 const CASES: u32 = 12;
@@ -54,4 +55,81 @@ fn it_answers_as_the_model_does() {
 async fn many_callers_at_once() {
     let url = postgres::shared().new_database();
     concurrent::run(Arc::new(open(&url).await)).await;
+}
+
+/// It goes on from a copy of itself.
+struct Copied(Postgres);
+
+impl Subject for Copied {
+    type Store = PostgresStore;
+    const KEEPS_ORDER: bool = false;
+    const COUNTS_IDS: bool = false;
+
+    async fn new() -> Self {
+        Self(Postgres::new().await)
+    }
+
+    fn store(&self) -> &PostgresStore {
+        self.0.store()
+    }
+
+    async fn reopen(self) -> Self {
+        Self(self.0.reopen().await)
+    }
+
+    async fn restore(self) -> Self {
+        let copied = Postgres::new().await;
+        transfer::copy(self.store(), copied.store()).await;
+        self.0.store.close().await.unwrap();
+        Self(copied)
+    }
+}
+
+#[test]
+fn a_copy_answers_as_the_model_does() {
+    model::run::<Copied>(CASES);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_can_be_filled() {
+    let (filled, source) = (Postgres::new().await, Postgres::new().await);
+    transfer::fill(filled.store(), source.store()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_half_filled_database_opens_for_filling_only() {
+    let database = Postgres::new().await;
+    database.store().begin_filling().await.unwrap();
+    let mut options = Options::parse(&database.url).unwrap();
+    let refused = PostgresStore::open(&options).await.err().unwrap();
+    assert!(matches!(refused, OpenError::HalfFilled), "{refused}");
+    options.for_filling();
+    let filling = PostgresStore::open(&options).await.unwrap();
+    filling.end_filling().await.unwrap();
+    database.reopen().await;
+}
+
+/// Whoever changes a database that is held fails, rather than being left out of what is read of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_changes_a_database_that_is_held() {
+    let database = Postgres::new().await;
+    let new = |number| NewApp {
+        sdkappid: SdkAppId(number),
+        edition: Edition::Developer,
+        key: SecretKey::from_random([1; 32]),
+    };
+    let store = database.store();
+    let other = open(&database.url).await;
+    let held = store.hold().await.unwrap();
+    assert!(other.create_app(new(1), UnixSeconds(1)).await.is_err());
+    held.release().await.unwrap();
+    other.create_app(new(2), UnixSeconds(1)).await.unwrap();
+
+    let held = other.hold().await.unwrap();
+    postgres::shared().sql(
+        &database.url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN pg_locks USING (pid)
+         WHERE mode = 'ShareLock' AND pid <> pg_backend_pid() AND datname = current_database()",
+    );
+    assert!(held.release().await.is_err(), "the lock was lost");
 }

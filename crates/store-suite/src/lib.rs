@@ -3,6 +3,7 @@
 //! - [`model`]: long random sequences of calls, with the store closed and opened again, or restored
 //!   from its backup, in between. Whatever [`muster_accounts::ReferenceStore`] answers, the store must answer.
 //! - [`concurrent`]: many callers at once. What they saw must be what some order of their calls gives.
+//! - [`transfer`]: stores that are copied into another.
 //!
 //! A store has this crate as a dev-dependency and says of itself by a [`Subject`] how it is opened, and
 //! what of its ways is its own.
@@ -14,6 +15,7 @@ mod call;
 pub mod concurrent;
 mod ids;
 pub mod model;
+pub mod transfer;
 
 use std::future::{self, Future};
 

@@ -54,6 +54,7 @@ fn every_command_has_help_with_examples() {
         "app admin add",
         "app admin remove",
         "store check",
+        "store copy",
         "usersig sign",
         "usersig inspect",
         "bench import",

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod check;
+mod copy;
 
 const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
 

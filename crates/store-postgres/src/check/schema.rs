@@ -329,6 +329,13 @@ async fn records(client: &Client) -> Result<Finding, Error> {
     for row in client.query_typed(COUNTERS, &[]).await? {
         counters.insert(row.get(0), row.get(1));
     }
+    if counters.get("filling") == Some(&1) {
+        return Ok(Finding::wrong(
+            subject,
+            "they are the first part of a copy that was broken off",
+            "run the same `muster store copy` again, which goes on with it, or drop the schema muster",
+        ));
+    }
     for name in ["apps", "kicks", "internal_id"] {
         if !counters.contains_key(name) {
             let text = format!("the counter {name} is missing in muster.counter");
