@@ -50,7 +50,7 @@ CREATE TABLE muster.counter (
 );
 "#;
 
-/// What the nodes share while they run ([`crate::cluster`]). `UNLOGGED` is for PostgreSQL: no sync, and
+/// What the nodes share while they run ([`crate::cluster`]), and an index that suits partitions. `UNLOGGED` is for PostgreSQL: no sync, and
 /// nothing of it after a crash, when it would be wrong. Engines without it take it as a plain table.
 const SECOND: &str = r#"
 -- A node: a muster that runs. tag is part of the numbers of its sessions, note what it tells the others.
@@ -84,6 +84,10 @@ CREATE UNLOGGED TABLE muster.rate (
     calls    bigint NOT NULL,
     PRIMARY KEY (sdkappid, command)
 );
+-- Not unique any more: that can be said of no table which is spread by user_id. Blocks of ids are
+-- given once (counter), and within one each once.
+DROP INDEX muster.account_by_internal_id;
+CREATE INDEX account_by_internal_id ON muster.account (sdkappid, internal_id) WHERE deleted_at IS NULL;
 "#;
 
 /// Why a schema is not there or cannot be used.

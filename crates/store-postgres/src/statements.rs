@@ -17,15 +17,17 @@ use crate::{
 /// What is stored of the users of a call, of those of whom anything is.
 pub(crate) type StoredUsers = HashMap<UserId, StoredUser>;
 
+/// By a join, for which a table in partitions is asked in one of them a user; for a list in all.
 static KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {COLUMNS} FROM muster.account WHERE sdkappid = $1 AND user_id = ANY ($2::text[])"
+        "SELECT {COLUMNS} FROM unnest($2::text[]) AS asked (user_id)
+        JOIN muster.account ON account.sdkappid = $1 AND account.user_id = asked.user_id"
     )
 });
 
 /// In order, as all who take several rows do, so that no two wait for each other.
 static LOCKED: LazyLock<String> =
-    LazyLock::new(|| format!("{} ORDER BY user_id FOR UPDATE", *KNOWN));
+    LazyLock::new(|| format!("{} ORDER BY account.user_id FOR UPDATE OF account", *KNOWN));
 
 /// Makes all accounts of a batch if nothing is stored of any of the users; otherwise it makes none, and
 /// answers what is stored. If another call makes one of them meanwhile, it fails.
@@ -42,45 +44,40 @@ static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
                 (sdkappid, user_id, internal_id, nick, face_url, imported_at, changed_at)
             SELECT $1, user_id, internal_id, nick, face_url, $6::bigint, $6::bigint FROM entry
             WHERE NOT EXISTS (SELECT FROM known)
-            ORDER BY user_id
+            ORDER BY user_id COLLATE \"C\"
         )
         SELECT * FROM known"
     )
 });
 
+/// A row that is to change is inserted with the revision after the one that was read, and so meets
+/// the row that is there, and changes it if that is still of the revision before. A row that is to be
+/// made has revision 0, before which there is none. One statement on one table, for that is what all
+/// engines can do.
 const PUT: &str = "
-    WITH put AS (
-        SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
+    WITH written AS (
+        INSERT INTO muster.account (sdkappid, user_id, internal_id, revision, nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at)
+        SELECT $1, user_id, internal_id, revision, nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at
+        FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
                 $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
             AS put (user_id, internal_id, revision, nick, face_url,
                 more, imported_at, changed_at, kicked_at, deleted_at)
-    ), locked AS MATERIALIZED (
-        SELECT account.user_id AS locked_id FROM put
-        JOIN muster.account ON account.sdkappid = $1 AND account.user_id = put.user_id
-            AND account.revision = put.revision
-        ORDER BY account.user_id FOR UPDATE OF account
-    ), changed AS (
-        UPDATE muster.account SET
-            internal_id = put.internal_id, revision = account.revision + 1, nick = put.nick,
-            face_url = put.face_url, more = put.more, imported_at = put.imported_at,
-            changed_at = put.changed_at, kicked_at = put.kicked_at, deleted_at = put.deleted_at
-        FROM put JOIN locked ON locked_id = put.user_id
-        WHERE account.sdkappid = $1 AND account.user_id = put.user_id
-            AND account.revision = put.revision
-        RETURNING 1
-    ), made AS (
-        INSERT INTO muster.account (sdkappid, user_id, internal_id, nick, face_url,
-            more, imported_at, changed_at, kicked_at, deleted_at)
-        SELECT $1, user_id, internal_id, nick, face_url,
-            more, imported_at, changed_at, kicked_at, deleted_at
-        FROM put WHERE revision IS NULL ORDER BY user_id
+        ORDER BY user_id COLLATE \"C\"
+        ON CONFLICT (sdkappid, user_id) DO UPDATE SET
+            internal_id = excluded.internal_id, revision = excluded.revision,
+            nick = excluded.nick, face_url = excluded.face_url, more = excluded.more,
+            imported_at = excluded.imported_at, changed_at = excluded.changed_at,
+            kicked_at = excluded.kicked_at, deleted_at = excluded.deleted_at
+        WHERE account.revision = excluded.revision - 1
         RETURNING 1
     )";
 
 /// All are written, or the division by zero fails the statement and none is.
 const ALL_OR_NONE: &str = "
     SELECT 1 / CASE cardinality($2::text[])
-        WHEN (SELECT count(*) FROM changed) + (SELECT count(*) FROM made) THEN 1 ELSE 0 END";
+        WHEN (SELECT count(*) FROM written) THEN 1 ELSE 0 END";
 
 static PUT_ALONE: LazyLock<String> = LazyLock::new(|| format!("{PUT}{ALL_OR_NONE}"));
 

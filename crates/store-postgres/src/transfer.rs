@@ -39,6 +39,10 @@ const END_FILLING: &str = "UPDATE muster.counter SET number = 0 WHERE name = 'fi
 pub(crate) const IS_FILLING: &str =
     "SELECT EXISTS (SELECT FROM muster.counter WHERE name = 'filling' AND number = 1)";
 
+/// By the index for paging.
+const HAS_FROM: &str = "SELECT EXISTS (SELECT FROM muster.account
+    WHERE sdkappid = $1 AND internal_id >= $2 AND deleted_at IS NULL)";
+
 const IDS_AFTER: &str = "UPDATE muster.counter SET number = greatest(number, $1)
     WHERE name = 'internal_id'";
 
@@ -112,7 +116,8 @@ impl Transfer for PostgresStore {
 
     async fn put_records(&self, app: SdkAppId, records: Vec<Record>) -> Result<(), StoreError> {
         self.known_app(app)?;
-        let Some(last) = records.iter().map(Record::internal_id).max() else {
+        let ids = || records.iter().map(Record::internal_id);
+        let (Some(first), Some(last)) = (ids().min(), ids().max()) else {
             return Ok(());
         };
         let write = |record| match record {
@@ -123,7 +128,7 @@ impl Transfer for PostgresStore {
             Record::Deleted(tombstone) => Write::Delete(tombstone),
         };
         let writes: Vec<Write> = records.into_iter().map(write).collect();
-        self.try_put_records(app, &writes, last)
+        self.try_put_records(app, &writes, first, last)
             .await
             .map_err(retry::unrefused)
     }
@@ -145,11 +150,21 @@ impl PostgresStore {
         &self,
         app: SdkAppId,
         writes: &[Write],
+        first: InternalId,
         last: InternalId,
     ) -> Result<(), Failure<Infallible>> {
         let mut client = self.shared.pool.get().await?;
         let transaction = client.transaction().await?;
         transaction.batch_execute(UNLIMITED).await?;
+        let statement = transaction.prepare_cached(HAS_FROM).await?;
+        let app_number = i64::from(app.0);
+        let row = transaction
+            .query_one(&statement, &[&app_number, &number(first)])
+            .await?;
+        if row.get(0) {
+            let text = format!("the app {app} has accounts from {first} on already");
+            return Err(StoreError::Failed(text.into()).into());
+        }
         // None of the users is known, so each row is a new one or the statement fails.
         put(
             &transaction,

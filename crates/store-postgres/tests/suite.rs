@@ -46,9 +46,44 @@ impl Subject for Postgres {
     }
 }
 
+/// The SQL by which `docs/scale.md` spreads the accounts over partitions.
+fn partitions() -> &'static str {
+    let document = include_str!("../../../docs/scale.md");
+    let (_, sql) = document.split_once("```sql\n").unwrap();
+    sql.split_once("```").unwrap().0
+}
+
+struct Partitioned(Postgres);
+
+impl Subject for Partitioned {
+    type Store = PostgresStore;
+    const KEEPS_ORDER: bool = false;
+    const COUNTS_IDS: bool = false;
+
+    async fn new() -> Self {
+        let made = Postgres::new().await;
+        made.store.close().await.unwrap();
+        postgres::shared().sql(&made.url, partitions());
+        Self(made.reopen().await)
+    }
+
+    fn store(&self) -> &PostgresStore {
+        &self.0.store
+    }
+
+    async fn reopen(self) -> Self {
+        Self(self.0.reopen().await)
+    }
+}
+
 #[test]
 fn it_answers_as_the_model_does() {
     model::run::<Postgres>(CASES);
+}
+
+#[test]
+fn it_does_so_in_partitions() {
+    model::run::<Partitioned>(CASES / 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -269,7 +269,7 @@ fn a_schema_that_is_not_musters() {
         (
             "DROP INDEX account_by_internal_id",
             "tables",
-            "account has no unique index (sdk",
+            "account has no index (sdk",
         ),
         (
             "UPDATE schema_version SET version = 99",

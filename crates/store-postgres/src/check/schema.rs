@@ -18,7 +18,7 @@ struct Table {
     name: &'static str,
     /// With its type, and `!` if it is never NULL.
     columns: &'static [(&'static str, &'static str)],
-    /// As `pg_get_indexdef` shows them, from the columns on.
+    /// As `pg_get_indexdef` shows them, from the columns on, and whether they are to be unique.
     indexes: &'static [&'static str],
     /// What muster needs to be allowed.
     rights: &'static [&'static str],
@@ -44,7 +44,7 @@ const FIRST: &[Table] = &[
             ("deleted_at", "bigint"),
         ],
         indexes: &[
-            "(sdkappid, user_id)",
+            "UNIQUE (sdkappid, user_id)",
             "(sdkappid, internal_id) WHERE (deleted_at IS NULL)",
         ],
         rights: &["SELECT", "INSERT", "UPDATE"],
@@ -57,19 +57,19 @@ const FIRST: &[Table] = &[
             ("version", "smallint!"),
             ("record", "text!"),
         ],
-        indexes: &["(sdkappid)"],
+        indexes: &["UNIQUE (sdkappid)"],
         rights: &["SELECT", "INSERT", "UPDATE"],
     },
     Table {
         name: "counter",
         columns: &[("name", "text!"), ("number", "bigint!")],
-        indexes: &["(name)"],
+        indexes: &["UNIQUE (name)"],
         rights: &["SELECT", "UPDATE"],
     },
     Table {
         name: "schema_version",
         columns: &[("only_one", "boolean!"), ("version", "integer!")],
-        indexes: &["(only_one)"],
+        indexes: &["UNIQUE (only_one)"],
         rights: &["SELECT", "UPDATE"],
     },
 ];
@@ -84,7 +84,7 @@ const SECOND: &[Table] = &[
             ("note", "text!"),
             ("note_revision", "bigint!"),
         ],
-        indexes: &["(node)", "(tag)"],
+        indexes: &["UNIQUE (node)", "UNIQUE (tag)"],
         rights: SHARED,
     },
     Table {
@@ -100,7 +100,7 @@ const SECOND: &[Table] = &[
             ("online", "boolean!"),
             ("ended", "text"),
         ],
-        indexes: &["(sdkappid, user_id, session_id)"],
+        indexes: &["UNIQUE (sdkappid, user_id, session_id)"],
         rights: SHARED,
     },
     Table {
@@ -111,7 +111,7 @@ const SECOND: &[Table] = &[
             ("second", "bigint!"),
             ("calls", "bigint!"),
         ],
-        indexes: &["(sdkappid, command)"],
+        indexes: &["UNIQUE (sdkappid, command)"],
         rights: &["SELECT", "INSERT", "UPDATE"],
     },
 ];
@@ -135,10 +135,10 @@ const COLUMNS: &str = "SELECT c.relname::text, a.attname::text,
     WHERE c.relnamespace = 'muster'::regnamespace AND c.relkind IN ('r', 'p')
         AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// Those only that hold what they are for: unique, and whole.
-const INDEXES: &str = "SELECT c.relname::text, pg_get_indexdef(i.indexrelid)
+/// Those only that are whole.
+const INDEXES: &str = "SELECT c.relname::text, pg_get_indexdef(i.indexrelid), i.indisunique
     FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid
-    WHERE c.relnamespace = 'muster'::regnamespace AND i.indisunique AND i.indisvalid";
+    WHERE c.relnamespace = 'muster'::regnamespace AND i.indisvalid";
 
 const MISSING_RIGHTS: &str =
     "SELECT needed.name || ' (' || string_agg(needed.privilege, ', ') || ')'
@@ -249,14 +249,14 @@ async fn tables(client: &Client, version: i32) -> Result<Finding, Error> {
     for row in client.query_typed(COLUMNS, &[]).await? {
         columns.insert((row.get(0), row.get(1)), row.get(2));
     }
-    let mut indexes: HashMap<String, Vec<String>> = HashMap::new();
+    let mut indexes: HashMap<String, Vec<(String, bool)>> = HashMap::new();
     for row in client.query_typed(INDEXES, &[]).await? {
         let definition: String = row.get(1);
         let from = definition.find('(').unwrap_or(0);
         indexes
             .entry(row.get(0))
             .or_default()
-            .push(definition[from..].to_owned());
+            .push((definition[from..].to_owned(), row.get(2)));
     }
     let mut differences = Vec::new();
     for table in tables_of(version) {
@@ -274,9 +274,16 @@ async fn tables(client: &Client, version: i32) -> Result<Finding, Error> {
             }
         }
         for expected in table.indexes {
+            let (columns, is_to_be_unique) = match expected.strip_prefix("UNIQUE ") {
+                Some(columns) => (columns, true),
+                None => (*expected, false),
+            };
             let of_table = indexes.get(name);
-            if !of_table.is_some_and(|found| found.iter().any(|found| found == expected)) {
-                differences.push(format!("{name} has no unique index {expected}"));
+            let is_it = |(found, is_unique): &(String, bool)| {
+                found == columns && (*is_unique || !is_to_be_unique)
+            };
+            if !of_table.is_some_and(|found| found.iter().any(is_it)) {
+                differences.push(format!("{name} has no index {expected}"));
             }
         }
     }
