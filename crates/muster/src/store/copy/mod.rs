@@ -112,11 +112,11 @@ async fn run(from: &Place, to: &Place) -> anyhow::Result<String> {
     } = counts;
     let before = match there_before {
         0 => String::new(),
-        records => format!("\n{records} of the records were there from before"),
+        records => format!("\nrecords that were there from before: {records}"),
     };
     Ok(format!(
-        "{to} is a copy of {from}: {apps} apps, {accounts} accounts, {deleted} deleted users, in {:.1} s; \
-         all compared{before}\n",
+        "{to} is a copy of {from}, made in {:.1} s; all compared\n\
+         apps: {apps}, accounts: {accounts}, deleted users: {deleted}{before}\n",
         began.elapsed().as_secs_f64(),
     ))
 }

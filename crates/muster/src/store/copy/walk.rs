@@ -181,3 +181,85 @@ fn same_records(app: SdkAppId, here: &[Record], there: &[Record]) -> anyhow::Res
         (None, None) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use muster_accounts::{
+        AccountStore as _, Edition, NewApp, Nick, UnixSeconds, UserId,
+        rules::import::{ImportEntry, ImportRequest},
+    };
+    use muster_store_local::LocalStore;
+    use muster_usersig::SecretKey;
+
+    use super::*;
+
+    const APP: SdkAppId = SdkAppId(7);
+
+    /// A store with an app of this key, and users with these nicknames.
+    async fn store(key: u8, users: &[(&str, &str)]) -> (LocalStore, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(dir.path()).unwrap();
+        let new = NewApp {
+            sdkappid: APP,
+            edition: Edition::Developer,
+            key: SecretKey::from_random([key; 32]),
+        };
+        store.create_app(new, UnixSeconds(5)).await.unwrap();
+        for (name, nick) in users {
+            let entry = ImportEntry {
+                position: 0,
+                user_id: UserId::parse(name).unwrap(),
+                nick: Some(Nick::parse((*nick).into()).unwrap()),
+                face_url: None,
+            };
+            let request = ImportRequest::new(vec![entry]);
+            store.import(APP, request, UnixSeconds(5)).await.unwrap();
+        }
+        (store, dir)
+    }
+
+    /// Whatever a fault of muster or of a database has made of the copy is found and named.
+    #[tokio::test]
+    async fn a_copy_that_differs_is_told() {
+        let (source, _dir) = store(1, &[("ann", "A"), ("bob", "B")]).await;
+        for (key, users, told) in [
+            (1, &[("ann", "A"), ("bob", "B")][..], None),
+            (
+                1,
+                &[("ann", "A")],
+                Some("user \"bob\" (internal id 144115188075855875) of the app 7 is missing"),
+            ),
+            (1, &[("ann", "A"), ("bob", "b")], Some("user \"bob\"")),
+            (
+                1,
+                &[("ann", "A"), ("bob", "B"), ("cho", "C")],
+                Some("it holds user \"cho\""),
+            ),
+            (
+                2,
+                &[("ann", "A"), ("bob", "B")],
+                Some("the app 7 is another one there"),
+            ),
+        ] {
+            let (target, _dir) = store(key, users).await;
+            let progress = Progress::start("verify", 0);
+            let verified = verify(&source, &target, &progress).await;
+            match (verified, told) {
+                (Ok(counts), None) => assert_eq!((counts.accounts, counts.deleted), (3, 0)),
+                (Err(error), Some(told)) => assert!(error.to_string().contains(told), "{error}"),
+                (Ok(_), Some(told)) => panic!("not found: {told}"),
+                (Err(error), None) => panic!("{error}"),
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let empty = LocalStore::open(dir.path()).unwrap();
+        for (here, there, told) in [
+            (&source, &empty, "the app 7 is missing"),
+            (&empty, &source, "it has 1 apps, not 0"),
+        ] {
+            let progress = Progress::start("verify", 0);
+            let error = verify(here, there, &progress).await.err().unwrap();
+            assert!(error.to_string().contains(told), "{error}");
+        }
+    }
+}
