@@ -168,3 +168,11 @@ async fn nobody_changes_a_database_that_is_held() {
     );
     assert!(held.release().await.is_err(), "the lock was lost");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_callers_of_several_nodes_at_once() {
+    let url = postgres::shared().new_database();
+    let nodes = [open(&url).await, open(&url).await];
+    let nodes = nodes.into_iter().map(|store| Arc::new(store) as _);
+    concurrent::run_over(nodes.collect()).await;
+}

@@ -90,6 +90,8 @@ async fn change_one_app(shared: Shared) {
     let made = all(tasks).await.into_iter().filter(|made| *made).count();
     assert_eq!(made, 1, "callers who made the same app");
 
+    shared.until_known(APP).await;
+
     let url = Webhook::parse_url("http://127.0.0.1/hook").unwrap();
     let first = of_webhook(WebhookPatch {
         url: Some(url.clone()),
@@ -143,7 +145,9 @@ async fn change_one_app(shared: Shared) {
     all(switches).await;
 
     let store = shared.store(0);
-    let app = store.app(APP).await.unwrap().unwrap();
+    // The answer to a change is the app as it is, whatever this door remembers.
+    let nothing = AppChange::Configure(Box::default());
+    let app = store.change_app(APP, nothing, time(0)).await.unwrap();
     let settings = &app.settings;
     let all_there = settings.disabled && settings.deletion && !settings.import_at_sign_in;
     assert!(all_there, "a change is lost: {settings:?}");

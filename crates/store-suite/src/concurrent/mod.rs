@@ -29,7 +29,7 @@ use muster_accounts::{
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -49,7 +49,8 @@ pub async fn run(store: Arc<dyn AccountStore>) {
 }
 
 /// Likewise through several doors to the same records, as when several nodes share a database: each
-/// caller uses one of them, so that what one node acknowledged is asked of another.
+/// caller uses one of them, so that what one node acknowledged is asked of another. Of apps, what a door
+/// remembers may be a moment old; what it changes may not.
 pub async fn run_over(stores: Vec<Arc<dyn AccountStore>>) {
     let flavor = Handle::current().runtime_flavor();
     assert_eq!(flavor, RuntimeFlavor::MultiThread, "nothing would overlap");
@@ -98,6 +99,16 @@ impl Shared {
             key: key(1),
         };
         self.store(0).create_app(new, time(0)).await.unwrap();
+        self.until_known(sdkappid).await;
+    }
+
+    /// Waits until every door knows the app: a node may learn of it a moment after another made it.
+    async fn until_known(&self, sdkappid: SdkAppId) {
+        for store in &*self.stores {
+            while store.app(sdkappid).await.unwrap().is_none() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
     }
 }
 
