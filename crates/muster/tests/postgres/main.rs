@@ -1,6 +1,7 @@
 //! Several muster over one PostgreSQL database: what one acknowledges, all have, whatever ends.
 //!
 //! - `apps`: what one node does to an app, all honour.
+//! - `as_one`: limits, failed UserSigs and sessions are those of all nodes.
 //! - `kills`: a node or the database is killed, and the database comes back.
 //! - `failover`: the database is killed for good, and its standby takes over. `writers` make the load and
 //!   know what was acknowledged, by `caller`.
@@ -8,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod apps;
+mod as_one;
 mod caller;
 mod failover;
 mod kills;

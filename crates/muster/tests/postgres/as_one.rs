@@ -1,7 +1,5 @@
 //! Two muster over one database as one: limits, failed UserSigs, sessions.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use std::{
     path::Path,
     time::{Duration, Instant, SystemTime},
@@ -9,10 +7,10 @@ use std::{
 
 use muster_client::{
     ApiFailure, CallError, Client, SecretKey,
-    operator::{AppChange, NewApp, Operator},
+    operator::{AppChange, NewApp},
 };
 use muster_testkit::{
-    Launch, Muster, PATIENCE, SAMPLE_KEY, SDKAPPID,
+    Launch, Muster, SAMPLE_KEY, SDKAPPID,
     http::{Connection, request},
     postgres::{self, Postgres},
     session::{Device, first_message_signed},
@@ -20,22 +18,21 @@ use muster_testkit::{
 };
 use serde_json::{Value, json};
 
+use crate::{operator, soon};
+
 /// Two nodes and their database.
 struct Nodes {
     a: Muster,
     b: Muster,
 }
 
-fn node(dir: &Path, name: &str, url: &str) -> Muster {
+fn start(dir: &Path, name: &str, url: &str) -> Muster {
     Launch::serve(env!("CARGO_BIN_EXE_muster"), &dir.join(name))
         .on_database(url)
         .start()
 }
 
-fn operator(node: &Muster) -> Operator {
-    Operator::new(node.operator_url(), &node.operator_token()).unwrap()
-}
-
+/// With the key by which the kit signs.
 fn client(node: &Muster) -> Client {
     let key = SecretKey::parse(SAMPLE_KEY).unwrap();
     Client::new(node.accounts_url(), SDKAPPID, "administrator", key).unwrap()
@@ -43,7 +40,7 @@ fn client(node: &Muster) -> Client {
 
 impl Nodes {
     async fn start(dir: &Path, url: &str) -> Self {
-        let (a, b) = (node(dir, "a", url), node(dir, "b", url));
+        let (a, b) = (start(dir, "a", url), start(dir, "b", url));
         let key = SecretKey::parse(SAMPLE_KEY).unwrap();
         let new = NewApp {
             sdkappid: SDKAPPID,
@@ -60,14 +57,6 @@ impl Nodes {
 
     fn both(&self) -> [&Muster; 2] {
         [&self.a, &self.b]
-    }
-}
-
-async fn soon(what: &str, asked: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !asked().await {
-        assert!(Instant::now() < deadline, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
