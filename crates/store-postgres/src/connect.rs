@@ -24,11 +24,15 @@ const OF_FEED: usize = 2;
 /// When the other end of a connection counts as gone if it is silent.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// What each connection asks for, whatever the defaults of database and role are.
+///
 /// Statements give up by themselves, so that none holds locks for a caller who is long gone. Nor does a
 /// transaction hold them for a node that has gone without a word, of which the database would hear after
-/// two hours.
-const TIME_LIMITS: &str =
-    "SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'";
+/// two hours. A transaction that has waited for a lock has to see what came before it: otherwise the
+/// accounts of an app are counted as they were, and more get in than its edition allows.
+const SESSION: &str = "SET statement_timeout = '5s'; \
+    SET idle_in_transaction_session_timeout = '10s'; \
+    SET default_transaction_isolation = 'read committed'";
 
 /// Sooner if the caller's node is seen to be gone, also while they wait for somebody's lock. On some
 /// systems the database cannot see that, and refuses.
@@ -242,9 +246,9 @@ pub(crate) fn pool(options: &Options) -> Pool {
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let limit_times = Hook::async_fn(|client, _| {
+    let begin_session = Hook::async_fn(|client, _| {
         Box::pin(async move {
-            let set = client.batch_execute(TIME_LIMITS).await;
+            let set = client.batch_execute(SESSION).await;
             set.map_err(HookError::Backend)?;
             // Where it is refused, the limit alone must do.
             let _ = client.batch_execute(WITH_THEIR_CALLER).await;
@@ -256,7 +260,7 @@ pub(crate) fn pool(options: &Options) -> Pool {
         .wait_timeout(Some(PATIENCE))
         .create_timeout(Some(PATIENCE))
         .runtime(Runtime::Tokio1)
-        .post_create(limit_times)
+        .post_create(begin_session)
         .build();
     pool.expect("a runtime for the time-outs is given")
 }

@@ -1,7 +1,7 @@
 //! A pooler in between that gives a connection's statements to whichever server process is free.
 //!
-//! muster sets time limits for a connection and prepares statements in it; with such a pooler they are
-//! in another process, or another's are in this. Two connections that are open at the same time show it:
+//! muster sets what it relies on for a connection, and prepares statements in it; with such a pooler that
+//! is in another process, or another's is in this. Two connections that are open at the same time show it:
 //! directly, or through a pooler that keeps a process for each, both have a process of their own for as
 //! long as they last.
 
