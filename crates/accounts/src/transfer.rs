@@ -48,8 +48,7 @@ impl Record {
 /// ([`AccountStore::apps`]).
 #[async_trait]
 pub trait Transfer: AccountStore {
-    /// Keeps everybody, this process included, from changing the store until that is released or
-    /// dropped.
+    /// Keeps all others from changing the store until that is released or dropped.
     ///
     /// # Errors
     ///

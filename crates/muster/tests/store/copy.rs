@@ -20,7 +20,7 @@ use muster_store_suite::transfer::contents;
 use muster_testkit::{Launch, PATIENCE, postgres};
 use muster_usersig::SecretKey;
 
-use crate::{MUSTER, parted};
+use crate::{MUSTER, check::check, parted};
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 const APPS: [SdkAppId; 2] = [SdkAppId(1_400_000_001), SdkAppId(1_400_000_002)];
@@ -282,6 +282,9 @@ async fn a_copy_into_a_database_that_is_killed_goes_on() {
         said.contains("the first part of a copy that was broken off"),
         "{said}"
     );
+    let (verdict, told) = &check(&url)["records"];
+    assert_eq!(verdict, "wrong", "{told}");
+    assert!(told.contains("the first part of a copy"), "{told}");
     let said = copied(&source, &url);
     assert!(
         said.contains(&format!("\nrecords that were there from before: {there}\n")),
