@@ -92,8 +92,8 @@ pub(crate) fn number(internal_id: InternalId) -> i64 {
 pub(crate) struct Columns<'w> {
     pub(crate) user_ids: Vec<&'w str>,
     pub(crate) internal_ids: Vec<i64>,
-    /// That the row is to have: the one after what it has, or 0 for a new one.
-    pub(crate) revisions: Vec<i64>,
+    /// Of the row that is to change; `None` if there is none.
+    pub(crate) revisions: Vec<Option<i64>>,
     pub(crate) nicks: Vec<Cow<'w, str>>,
     pub(crate) face_urls: Vec<Cow<'w, str>>,
     pub(crate) more: Vec<Option<String>>,
@@ -147,7 +147,6 @@ impl<'w> Columns<'w> {
     ) {
         self.user_ids.push(user_id.as_str());
         self.internal_ids.push(number(internal_id));
-        self.revisions
-            .push(revision(user_id).map_or(0, |it| it + 1));
+        self.revisions.push(revision(user_id));
     }
 }

@@ -50,34 +50,42 @@ static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A row that is to change is inserted with the revision after the one that was read, and so meets
-/// the row that is there, and changes it if that is still of the revision before. A row that is to be
-/// made has revision 0, before which there is none. One statement on one table, for that is what all
-/// engines can do.
+/// The rows that are there are taken first, in order, and only then is one made: so who waits for a row
+/// holds none that somebody who has it could wait for. An upsert would say all this in one change of
+/// the table, but it takes rows as it makes others.
 const PUT: &str = "
-    WITH written AS (
-        INSERT INTO muster.account (sdkappid, user_id, internal_id, revision, nick, face_url,
-            more, imported_at, changed_at, kicked_at, deleted_at)
-        SELECT $1, user_id, internal_id, revision, nick, face_url,
-            more, imported_at, changed_at, kicked_at, deleted_at
-        FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
+    WITH put AS (
+        SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
                 $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
             AS put (user_id, internal_id, revision, nick, face_url,
                 more, imported_at, changed_at, kicked_at, deleted_at)
-        ORDER BY user_id COLLATE \"C\"
-        ON CONFLICT (sdkappid, user_id) DO UPDATE SET
-            internal_id = excluded.internal_id, revision = excluded.revision,
-            nick = excluded.nick, face_url = excluded.face_url, more = excluded.more,
-            imported_at = excluded.imported_at, changed_at = excluded.changed_at,
-            kicked_at = excluded.kicked_at, deleted_at = excluded.deleted_at
-        WHERE account.revision = excluded.revision - 1
+    ), locked AS MATERIALIZED (
+        SELECT account.user_id AS locked_id FROM put
+        JOIN muster.account ON account.sdkappid = $1 AND account.user_id = put.user_id
+            AND account.revision = put.revision
+        ORDER BY account.user_id FOR UPDATE OF account
+    ), changed AS (
+        UPDATE muster.account SET
+            internal_id = put.internal_id, revision = account.revision + 1, nick = put.nick,
+            face_url = put.face_url, more = put.more, imported_at = put.imported_at,
+            changed_at = put.changed_at, kicked_at = put.kicked_at, deleted_at = put.deleted_at
+        FROM put JOIN locked ON locked_id = put.user_id
+        WHERE account.sdkappid = $1 AND account.user_id = put.user_id
+            AND account.revision = put.revision
+        RETURNING 1
+    ), made AS (
+        INSERT INTO muster.account (sdkappid, user_id, internal_id, nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at)
+        SELECT $1, user_id, internal_id, nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at
+        FROM put WHERE revision IS NULL ORDER BY user_id COLLATE \"C\"
         RETURNING 1
     )";
 
 /// All are written, or the division by zero fails the statement and none is.
 const ALL_OR_NONE: &str = "
     SELECT 1 / CASE cardinality($2::text[])
-        WHEN (SELECT count(*) FROM written) THEN 1 ELSE 0 END";
+        WHEN (SELECT count(*) FROM changed) + (SELECT count(*) FROM made) THEN 1 ELSE 0 END";
 
 static PUT_ALONE: LazyLock<String> = LazyLock::new(|| format!("{PUT}{ALL_OR_NONE}"));
 

@@ -5,7 +5,7 @@
 //! order of their ids, so the database sorts them once for each app. A target says in `muster.counter`
 //! that it is not whole yet, and no node opens it until it is.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use async_trait::async_trait;
 use deadpool_postgres::{ClientWrapper, GenericClient, Object};
@@ -14,6 +14,8 @@ use muster_accounts::{
     rules::{Known, Write},
     transfer::{Hold, RecordReader},
 };
+
+use tokio::time::{Instant, sleep};
 
 use crate::{
     OpenError, Options, PostgresStore, apps,
@@ -38,6 +40,9 @@ const END_FILLING: &str = "UPDATE muster.counter SET number = 0 WHERE name = 'fi
 
 pub(crate) const IS_FILLING: &str =
     "SELECT EXISTS (SELECT FROM muster.counter WHERE name = 'filling' AND number = 1)";
+
+/// Longer than a node counts as alive that says nothing.
+const OTHERS_PATIENCE: Duration = Duration::from_secs(7);
 
 /// By the index for paging.
 const HAS_FROM: &str = "SELECT EXISTS (SELECT FROM muster.account
@@ -96,6 +101,15 @@ impl Transfer for PostgresStore {
     }
 
     async fn begin_filling(&self) -> Result<(), StoreError> {
+        // One that was killed a moment ago is still taken to be there.
+        let patience = Instant::now() + OTHERS_PATIENCE;
+        while self.shared.cluster.has_others() {
+            if Instant::now() > patience {
+                let text = "other muster use this database now; stop them first";
+                return Err(StoreError::Failed(text.into()));
+            }
+            sleep(OTHERS_PATIENCE / 50).await;
+        }
         let client = self.shared.pool.get().await.map_err(no_connection)?;
         client.batch_execute(BEGIN_FILLING).await.map_err(failed)
     }

@@ -144,6 +144,11 @@ async fn a_half_filled_database_opens_for_filling_only() {
     assert!(matches!(refused, OpenError::HalfFilled), "{refused}");
     options.for_filling();
     let filling = PostgresStore::open(&options).await.unwrap();
+    let refused = filling.begin_filling().await.unwrap_err().to_string();
+    assert!(
+        refused.contains("other muster use this database"),
+        "{refused}"
+    );
     filling.end_filling().await.unwrap();
     database.reopen().await;
 }

@@ -100,6 +100,11 @@ impl State {
         Ok(())
     }
 
+    /// Whether other nodes were there at the last look.
+    pub(crate) fn has_others(&self) -> bool {
+        lock(&self.others).count() > 0
+    }
+
     /// An app has changed.
     pub(crate) fn hear_of_apps(&self) {
         lock(&self.news).apps = true;
