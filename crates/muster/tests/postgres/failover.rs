@@ -11,6 +11,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    thread::JoinHandle,
     time::Instant,
 };
 
@@ -41,9 +42,14 @@ fn url_of_both(primary: &Postgres, standby: &Postgres, database: &str) -> String
 }
 
 /// Waits until these nodes have acknowledged so many more writes.
-async fn goes_on(load: &Load, nodes: &[usize]) {
+async fn goes_on(load: &Load, writers: &[JoinHandle<Writer>], nodes: &[usize]) {
     let before = load.acknowledged();
     soon("writes at all nodes", async || {
+        let has_panicked = writers.iter().any(JoinHandle::is_finished);
+        assert!(
+            !has_panicked,
+            "a writer was told something wrong; it says what"
+        );
         let now = load.acknowledged();
         nodes
             .iter()
@@ -138,14 +144,14 @@ async fn a_standby_takes_over_and_nothing_is_lost() {
     let load = Arc::new(Load::new(urls));
     let writers = load.start(seed);
     let mut ids = Ids::default();
-    goes_on(&load, &[0, 1, 2]).await;
+    goes_on(&load, &writers, &[0, 1, 2]).await;
     ids.look(&b).await;
 
     a.kill();
-    goes_on(&load, &[1, 2]).await;
+    goes_on(&load, &writers, &[1, 2]).await;
     let a = start("a");
     load.node_is_at(0, a.accounts_url());
-    goes_on(&load, &[0, 1, 2]).await;
+    goes_on(&load, &writers, &[0, 1, 2]).await;
     ids.look(&c).await;
 
     primary.kill();
@@ -158,7 +164,7 @@ async fn a_standby_takes_over_and_nothing_is_lost() {
     }
     standby.promote();
     let promoted = Instant::now();
-    goes_on(&load, &[0, 1, 2]).await;
+    goes_on(&load, &writers, &[0, 1, 2]).await;
     for node in [&a, &b, &c] {
         soon("it is ready", async || operator(node).ready().await.is_ok()).await;
     }
