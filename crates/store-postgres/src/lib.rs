@@ -32,6 +32,7 @@ mod more;
 mod retry;
 mod row;
 mod schema;
+pub mod sql;
 mod statements;
 mod text;
 mod tls;

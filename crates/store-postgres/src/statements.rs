@@ -18,7 +18,7 @@ use crate::{
 pub(crate) type StoredUsers = HashMap<UserId, StoredUser>;
 
 /// By a join, for which a table in partitions is asked in one of them a user; for a list in all.
-static KNOWN: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {COLUMNS} FROM unnest($2::text[]) AS asked (user_id)
         JOIN muster.account ON account.sdkappid = $1 AND account.user_id = asked.user_id"
@@ -31,7 +31,7 @@ static LOCKED: LazyLock<String> =
 
 /// Makes all accounts of a batch if nothing is stored of any of the users; otherwise it makes none, and
 /// answers what is stored. If another call makes one of them meanwhile, it fails.
-static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH entry AS (
             SELECT * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[])
@@ -87,7 +87,7 @@ const ALL_OR_NONE: &str = "
     SELECT 1 / CASE cardinality($2::text[])
         WHEN (SELECT count(*) FROM changed) + (SELECT count(*) FROM made) THEN 1 ELSE 0 END";
 
-static PUT_ALONE: LazyLock<String> = LazyLock::new(|| format!("{PUT}{ALL_OR_NONE}"));
+pub(crate) static PUT_ALONE: LazyLock<String> = LazyLock::new(|| format!("{PUT}{ALL_OR_NONE}"));
 
 static PUT_KICK: LazyLock<String> = LazyLock::new(|| {
     format!(

@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_document_of_this_repository_has_both_places() {
         let docs = crate::places::repository().join("docs");
-        for name in ["compare", "growth"] {
+        for name in ["compare", "postgres", "growth"] {
             Section::find(&docs, name).unwrap();
         }
     }

@@ -1,12 +1,14 @@
 //! Chores of this repository that are no part of muster: `cargo xtask`.
 //!
 //! - `compare`: muster beside PostgreSQL, Redis and the bare limit, on the same accounts;
+//! - `nodes`: muster on PostgreSQL, with one node and with several;
 //! - `growth`: what an account costs as accounts become more;
-//! - `muster`, `server`, `process`, `disk`, `machine`: servers that are started, and what they use;
+//! - `muster`, `cluster`, `server`, `process`, `disk`, `machine`: servers that are started, and what they use;
 //! - `document`, `figures`, `plot`: how results get into `docs/performance.md`.
 //!
 //! Linux only: the figures come from `/proc`.
 
+mod cluster;
 mod compare;
 mod disk;
 mod document;
@@ -14,6 +16,7 @@ mod figures;
 mod growth;
 mod machine;
 mod muster;
+mod nodes;
 mod places;
 mod plot;
 mod process;
@@ -40,12 +43,14 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask compare
+  cargo xtask postgres
   cargo xtask growth --to 10000000";
 
 #[derive(Subcommand)]
 enum Command {
     Compare(compare::Compare),
     Growth(growth::Growth),
+    Postgres(nodes::Nodes),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +80,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             match command {
                 Command::Compare(compare) => compare.run().await,
                 Command::Growth(growth) => growth.run().await,
+                Command::Postgres(nodes) => nodes.run().await,
             }
         };
         tokio::select! {

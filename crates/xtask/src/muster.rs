@@ -85,12 +85,26 @@ pub(crate) struct Muster {
 impl Muster {
     /// Starts it on a data directory and free ports, and waits until it is ready.
     pub(crate) async fn start(binary: &Path, data_dir: &Path) -> anyhow::Result<Muster> {
+        Muster::start_with(binary, data_dir, &[]).await
+    }
+
+    /// Likewise, with the accounts in the database of this URL.
+    pub(crate) async fn start_on_database(
+        binary: &Path,
+        data_dir: &Path,
+        url: &str,
+    ) -> anyhow::Result<Muster> {
+        Muster::start_with(binary, data_dir, &["--store", url]).await
+    }
+
+    async fn start_with(binary: &Path, data_dir: &Path, args: &[&str]) -> anyhow::Result<Muster> {
         let begun = Instant::now();
         let mut server = Program::new("muster", binary, None, Abrupt::Kill)
             .args(&["dev", "--no-rate-limits", "--log-level", "warn"])
             .args(&["--listen", "127.0.0.1:0"])
             .args(&["--operator-listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
+            .args(args)
             .start(&data_dir.with_extension("log"))?;
         let stdout = server.stdout().expect("it was not taken yet");
         let (sender, mut lines) = mpsc::unbounded_channel();

@@ -11,7 +11,7 @@ use clap::{Args, ValueHint};
 use serde::Serialize;
 use tempfile::TempDir;
 
-/// What both measurements can be told.
+/// What every measurement can be told.
 #[derive(Args)]
 pub(crate) struct Places {
     /// A directory on the disk that is to be measured. Data is kept below it meanwhile.

@@ -8,7 +8,7 @@
 mod bare;
 mod chart;
 mod muster;
-mod phase;
+pub(crate) mod phase;
 mod postgres;
 mod redis;
 mod table;
@@ -19,8 +19,16 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde::Serialize;
 
-use self::{phase::Run, postgres::Postgres, redis::Redis};
-use crate::{disk, document::Section, machine::Machine, muster as program, places::Places, tell};
+use self::{phase::Run, redis::Redis};
+use crate::{
+    cluster::{self, Postgres},
+    disk,
+    document::Section,
+    machine::Machine,
+    muster as program,
+    places::Places,
+    tell,
+};
 
 /// The batch of a call of muster, and of the first row of each other system.
 const BATCH: usize = 100;
@@ -129,7 +137,7 @@ impl Compare {
                 memory_bytes: machine.memory_bytes,
             },
             binary: &binary,
-            postgres: postgres::find().map_err(|error| format!("{error:#}")),
+            postgres: cluster::find().map_err(|error| format!("{error:#}")),
             redis: redis::find().map_err(|error| format!("{error:#}")),
         };
         let mut rows = systems.rows()?;
@@ -224,7 +232,7 @@ impl Systems<'_> {
             Kind::Muster => muster::measure(setup, self.binary, batch, dir).await,
             Kind::Postgres => {
                 let postgres = self.postgres.as_ref().map_err(not_there)?;
-                postgres.measure(setup, batch, dir).await
+                postgres::measure(postgres, setup, batch, dir).await
             }
             Kind::Redis => {
                 let redis = self.redis.as_ref().map_err(not_there)?;

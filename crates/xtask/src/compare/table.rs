@@ -7,6 +7,7 @@ use super::{
     phase::{Figures, Phase},
     postgres, redis,
 };
+use crate::cluster;
 use crate::figures::{Spread, as_f64, grouped, mib, number, ratio};
 
 const HEAD: &str = "
@@ -51,14 +52,15 @@ pub(super) fn text(comparison: &Comparison) -> String {
          answer: what a server puts off until later is not in them.\n\n",
     );
     for (system, how) in [
-        (Kind::BareLimit, bare::HOW),
-        (Kind::Muster, muster::HOW),
-        (Kind::Postgres, postgres::HOW),
-        (Kind::Redis, redis::HOW),
+        (Kind::BareLimit, [bare::HOW, ""]),
+        (Kind::Muster, [muster::HOW, ""]),
+        (Kind::Postgres, [cluster::HOW, postgres::HOW]),
+        (Kind::Redis, [redis::HOW, ""]),
     ] {
         let measured = |row: &&Row| row.system == system && !row.runs.is_empty();
         if let Some(Row { name, .. }) = rows.iter().find(measured) {
             let chosen = chosen(system, rows);
+            let how = how.concat();
             write(&mut text, format_args!("- **{name}**: {how}{chosen}\n"));
         }
     }

@@ -1,0 +1,19 @@
+//! The statements that calls on accounts send, for those who measure what they cost by themselves.
+
+use crate::statements::{KNOWN, MAKE_OR_KNOWN, PUT_ALONE};
+
+/// What is stored of users: of an app, by user id.
+pub fn known() -> &'static str {
+    &KNOWN
+}
+
+/// Makes all accounts of a batch, or answers what is stored of its users: of an app, by user id, internal
+/// id, nickname and avatar, and the time.
+pub fn make_or_known() -> &'static str {
+    &MAKE_OR_KNOWN
+}
+
+/// Carries out a plan: of an app, by all columns of the users, with the revisions that it was made from.
+pub fn put() -> &'static str {
+    &PUT_ALONE
+}
