@@ -17,17 +17,28 @@ use crate::{
 /// What is stored of the users of a call, of those of whom anything is.
 pub(crate) type StoredUsers = HashMap<UserId, StoredUser>;
 
-/// By a join, for which a table in partitions is asked in one of them a user; for a list in all.
+/// What is stored of a user `asked` for, as a subquery that is run for each: so it is always a look at the
+/// primary key. Left to choose, PostgreSQL reads all accounts of an app while it believes that there
+/// are few, as it does until it has counted them, and a plan that it has kept does so for longer.
+const ACCOUNT: &str =
+    "SELECT * FROM muster.account WHERE sdkappid = $1 AND account.user_id = asked.user_id OFFSET 0";
+
 pub(crate) static KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {COLUMNS} FROM unnest($2::text[]) AS asked (user_id)
-        JOIN muster.account ON account.sdkappid = $1 AND account.user_id = asked.user_id"
+        CROSS JOIN LATERAL ({ACCOUNT}) AS account"
     )
 });
 
 /// In order, as all who take several rows do, so that no two wait for each other.
-static LOCKED: LazyLock<String> =
-    LazyLock::new(|| format!("{} ORDER BY account.user_id FOR UPDATE OF account", *KNOWN));
+static LOCKED: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {COLUMNS} FROM (
+            SELECT DISTINCT user_id COLLATE \"C\" AS user_id FROM unnest($2::text[]) AS asked (user_id)
+            ORDER BY user_id
+        ) AS asked CROSS JOIN LATERAL ({ACCOUNT} FOR UPDATE) AS account"
+    )
+});
 
 /// Makes all accounts of a batch if nothing is stored of any of the users; otherwise it makes none, and
 /// answers what is stored. If another call makes one of them meanwhile, it fails.
@@ -37,8 +48,7 @@ pub(crate) static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
             SELECT * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[])
                 AS entry (user_id, internal_id, nick, face_url)
         ), known AS MATERIALIZED (
-            SELECT {COLUMNS} FROM entry
-            JOIN muster.account ON account.sdkappid = $1 AND account.user_id = entry.user_id
+            SELECT {COLUMNS} FROM entry AS asked CROSS JOIN LATERAL ({ACCOUNT}) AS account
         ), made AS (
             INSERT INTO muster.account
                 (sdkappid, user_id, internal_id, nick, face_url, imported_at, changed_at)
@@ -50,37 +60,35 @@ pub(crate) static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The rows that are there are taken first, in order, and only then is one made: so who waits for a row
-/// holds none that somebody who has it could wait for. An upsert would say all this in one change of
-/// the table, but it takes rows as it makes others.
-const PUT: &str = "
+/// Rows that are there are changed by way of a conflict, for that always finds them by the primary key,
+/// and takes them in order.
+const PUT: &str = r#"
     WITH put AS (
         SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
                 $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
             AS put (user_id, internal_id, revision, nick, face_url,
                 more, imported_at, changed_at, kicked_at, deleted_at)
-    ), locked AS MATERIALIZED (
-        SELECT account.user_id AS locked_id FROM put
-        JOIN muster.account ON account.sdkappid = $1 AND account.user_id = put.user_id
-            AND account.revision = put.revision
-        ORDER BY account.user_id FOR UPDATE OF account
     ), changed AS (
-        UPDATE muster.account SET
-            internal_id = put.internal_id, revision = account.revision + 1, nick = put.nick,
-            face_url = put.face_url, more = put.more, imported_at = put.imported_at,
-            changed_at = put.changed_at, kicked_at = put.kicked_at, deleted_at = put.deleted_at
-        FROM put JOIN locked ON locked_id = put.user_id
-        WHERE account.sdkappid = $1 AND account.user_id = put.user_id
-            AND account.revision = put.revision
+        INSERT INTO muster.account (sdkappid, user_id, internal_id, revision, nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at)
+        SELECT $1, user_id, internal_id, revision, nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at
+        FROM put WHERE revision IS NOT NULL ORDER BY user_id COLLATE "C"
+        ON CONFLICT (sdkappid, user_id) DO UPDATE SET
+            internal_id = EXCLUDED.internal_id, revision = account.revision + 1,
+            nick = EXCLUDED.nick, face_url = EXCLUDED.face_url, more = EXCLUDED.more,
+            imported_at = EXCLUDED.imported_at, changed_at = EXCLUDED.changed_at,
+            kicked_at = EXCLUDED.kicked_at, deleted_at = EXCLUDED.deleted_at
+        WHERE account.revision = EXCLUDED.revision
         RETURNING 1
     ), made AS (
         INSERT INTO muster.account (sdkappid, user_id, internal_id, nick, face_url,
             more, imported_at, changed_at, kicked_at, deleted_at)
         SELECT $1, user_id, internal_id, nick, face_url,
             more, imported_at, changed_at, kicked_at, deleted_at
-        FROM put WHERE revision IS NULL ORDER BY user_id COLLATE \"C\"
+        FROM put WHERE revision IS NULL ORDER BY user_id COLLATE "C"
         RETURNING 1
-    )";
+    )"#;
 
 /// All are written, or the division by zero fails the statement and none is.
 const ALL_OR_NONE: &str = "
@@ -174,14 +182,15 @@ pub(crate) async fn make_or_known<R>(
     read(&rows)
 }
 
-/// How many accounts an app has, counted no further than `limit`.
+/// How many accounts an app has, counted no further than `limit`, and in order: so that it is not looked for
+/// the few of one app among all of the others.
 pub(crate) async fn count<R>(
     client: &impl GenericClient,
     app: SdkAppId,
     limit: u64,
 ) -> Result<u64, Failure<R>> {
     const COUNT: &str = "SELECT count(*) FROM (SELECT FROM muster.account \
-        WHERE sdkappid = $1 AND deleted_at IS NULL LIMIT $2) AS account";
+        WHERE sdkappid = $1 AND deleted_at IS NULL ORDER BY internal_id LIMIT $2) AS account";
     let statement = client.prepare_cached(COUNT).await?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let row = client
