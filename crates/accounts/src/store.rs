@@ -174,6 +174,9 @@ pub enum StoreError {
     /// until it is opened again.
     #[error("the store has stopped: {0}")]
     Stopped(Arc<str>),
+    /// More calls are in progress than the store has room for; nothing was written.
+    #[error("the store has no room for one more call")]
+    Busy,
     /// The disk or the database failed; the text names what and where.
     #[error("{0}")]
     Failed(Arc<str>),

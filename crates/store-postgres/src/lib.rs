@@ -185,6 +185,14 @@ impl Shared {
         self.rung.notify_one();
     }
 
+    /// Who found no connection because the database is away is told that.
+    pub(crate) fn blamed<R>(&self, error: OpError<R>) -> OpError<R> {
+        match (error, self.health.ready()) {
+            (OpError::Store(StoreError::Busy), Err(cause)) => cause.into(),
+            (error, _) => error,
+        }
+    }
+
     fn committed(&self, records: usize, began: Instant) {
         if records == 0 {
             return;
@@ -212,8 +220,16 @@ impl AccountStore for PostgresStore {
     }
 
     async fn check(&self, app: SdkAppId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
-        let found = self.accounts(app, users).await?;
-        Ok(found.iter().map(Option::is_some).collect())
+        self.known_app(app)?;
+        let shared = &self.shared;
+        let found = tried!(shared, Repeat::Harmless, |client| {
+            statements::imported(client, app, users)
+        });
+        let imported = unrefused(found)?;
+        Ok(users
+            .iter()
+            .map(|user_id| imported.contains(user_id))
+            .collect())
     }
 
     async fn accounts(

@@ -39,7 +39,7 @@ macro_rules! tried {
                 Err(failure) => {
                     $shared.let_go(&failure);
                     if let Err(error) = tries.after(failure).await {
-                        break Err(error);
+                        break Err($shared.blamed(error));
                     }
                 }
             }
@@ -157,6 +157,9 @@ fn outcome<R>(failure: Failure<R>) -> OpError<R> {
     let text = match failure {
         Failure::Refused(refusal) => return OpError::Refused(refusal),
         Failure::Final(error) => return OpError::Store(error),
+        Failure::Connection(PoolError::Timeout(TimeoutType::Wait)) => {
+            return OpError::Store(StoreError::Busy);
+        }
         Failure::Connection(error) => format!("no connection to the database: {}", told(&error)),
         Failure::Undone(error) | Failure::Unsure(error)
             if error.code() == Some(&SqlState::DIVISION_BY_ZERO) =>

@@ -1,10 +1,10 @@
 //! The statements that calls on accounts send, for those who measure what they cost by themselves.
 
-use crate::statements::{KNOWN, MAKE_OR_KNOWN, PUT_ALONE};
+use crate::statements::{IMPORTED, MAKE_OR_KNOWN, PUT_ALONE};
 
-/// What is stored of users: of an app, by user id.
-pub fn known() -> &'static str {
-    &KNOWN
+/// Who has an account: of an app, by user id.
+pub fn imported() -> &'static str {
+    IMPORTED
 }
 
 /// Makes all accounts of a batch, or answers what is stored of its users: of an app, by user id, internal

@@ -1,6 +1,9 @@
 //! The statements on accounts. Each is one round trip, and one transaction if it stands alone.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use deadpool_postgres::{GenericClient, Transaction};
 use muster_accounts::{
@@ -23,12 +26,22 @@ pub(crate) type StoredUsers = HashMap<UserId, StoredUser>;
 const ACCOUNT: &str =
     "SELECT * FROM muster.account WHERE sdkappid = $1 AND account.user_id = asked.user_id OFFSET 0";
 
-pub(crate) static KNOWN: LazyLock<String> = LazyLock::new(|| {
+static KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {COLUMNS} FROM unnest($2::text[]) AS asked (user_id)
         CROSS JOIN LATERAL ({ACCOUNT}) AS account"
     )
 });
+
+/// Of these users, those who have an account. What is left of one is sorted out afterwards, or the index of
+/// accounts that are there would be taken for the better one.
+pub(crate) const IMPORTED: &str = "
+    SELECT asked.user_id FROM unnest($2::text[]) AS asked (user_id)
+    CROSS JOIN LATERAL (
+        SELECT deleted_at FROM muster.account
+        WHERE sdkappid = $1 AND account.user_id = asked.user_id OFFSET 0
+    ) AS account
+    WHERE deleted_at IS NULL";
 
 /// In order, as all who take several rows do, so that no two wait for each other.
 static LOCKED: LazyLock<String> = LazyLock::new(|| {
@@ -112,6 +125,22 @@ pub(crate) async fn known<'u, R>(
     users: impl Iterator<Item = &'u UserId>,
 ) -> Result<StoredUsers, Failure<R>> {
     select(client, &KNOWN, app, users).await
+}
+
+/// Those of these users who have an account.
+pub(crate) async fn imported<R>(
+    client: &impl GenericClient,
+    app: SdkAppId,
+    users: &[UserId],
+) -> Result<HashSet<UserId>, Failure<R>> {
+    let user_ids: Vec<&str> = users.iter().map(UserId::as_str).collect();
+    let statement = client.prepare_cached(IMPORTED).await?;
+    let rows = client
+        .query(&statement, &[&i64::from(app.0), &user_ids])
+        .await?;
+    // They are those that were asked for, so all of them read.
+    let imported = rows.iter().filter_map(|row| UserId::parse(row.get(0)).ok());
+    Ok(imported.collect())
 }
 
 /// Likewise, and nobody changes them until the transaction ends.

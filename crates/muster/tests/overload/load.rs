@@ -96,7 +96,11 @@ async fn four_times_the_load() {
     assert_eq!(outcomes.values().sum::<usize>(), CALLERS * CALLS);
     assert!(outcomes.contains_key(&Outcome::Code(60018)), "{outcomes:?}");
     assert!(!acknowledged.is_empty(), "{outcomes:?}");
-    let refused = server.metric("muster_overload_refusals_total{reason=\"calls\"}");
+    let refused = |reason: &str| {
+        let series = format!("muster_overload_refusals_total{{reason=\"{reason}\"}}");
+        server.metric(&series)
+    };
+    let refused = refused("calls") + refused("store");
     assert_eq!(refused, outcomes[&Outcome::Code(60018)] as u64);
 
     // What was acknowledged is there.

@@ -133,14 +133,22 @@ pub(crate) enum Overload {
     RequestMemory,
     /// The answer.
     AnswerMemory,
+    /// One more call to the store.
+    Store,
 }
 
 impl Overload {
-    const ALL: [Self; 3] = [Self::Calls, Self::RequestMemory, Self::AnswerMemory];
+    const ALL: [Self; 4] = [
+        Self::Calls,
+        Self::RequestMemory,
+        Self::AnswerMemory,
+        Self::Store,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Calls => "calls",
+            Self::Store => "store",
             Self::RequestMemory => "request_memory",
             Self::AnswerMemory => "answer_memory",
         }

@@ -14,7 +14,11 @@ use super::{
     rate::CallRates,
     usersigs::{Token, UserSigs},
 };
-use crate::{Limits, Settings, metrics::Metrics, request_id::RequestId};
+use crate::{
+    Limits, Settings,
+    metrics::{Metrics, Overload},
+    request_id::RequestId,
+};
 
 /// Decides on calls.
 pub(crate) struct Gate {
@@ -210,6 +214,10 @@ impl Gate {
     ) -> Result<T, Failure> {
         let failure = match timeout(self.deadline, work).await {
             Ok(Ok(found)) => return Ok(found),
+            Ok(Err(StoreError::Busy)) => {
+                self.metrics.overload(Overload::Store);
+                Failure::overloaded()
+            }
             Ok(Err(error)) => {
                 error!(%request_id, %error, "the store failed to look the caller up");
                 Failure::internal(call.command)

@@ -378,6 +378,7 @@ impl Shared {
             Ok(Err(Unanswered::Store(StoreError::UnknownApp(app)))) => {
                 Err(Failure::unknown_app(app))
             }
+            Ok(Err(Unanswered::Store(StoreError::Busy))) => Err(self.overloaded(Overload::Store)),
             Ok(Err(Unanswered::Store(error))) => {
                 let request_id = record.request_id;
                 error!(%request_id, command = command.name(), %error, "the store failed");

@@ -67,7 +67,7 @@ async fn calls_beyond_those_in_progress() {
     }
     .start()
     .await;
-    for reason in ["calls", "request_memory", "answer_memory"] {
+    for reason in ["calls", "request_memory", "answer_memory", "store"] {
         assert_eq!(refusals(&server, reason).await, 0.0);
     }
     store.set(Fault::Blocks);

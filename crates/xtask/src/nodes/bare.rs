@@ -83,7 +83,7 @@ pub(super) struct Bare(Vec<Connection>);
 struct Connection {
     client: Arc<Client>,
     make_or_known: Statement,
-    known: Statement,
+    imported: Statement,
     put: Statement,
 }
 
@@ -97,7 +97,7 @@ impl Bare {
             let prepare = async |sql: &str| client.prepare(sql).await.map_err(said);
             connections.push(Connection {
                 make_or_known: prepare(sql::make_or_known()).await?,
-                known: prepare(sql::known()).await?,
+                imported: prepare(sql::imported()).await?,
                 put: prepare(sql::put()).await?,
                 client,
             });
@@ -140,11 +140,11 @@ impl Connection {
     /// Returns how many accounts that was about as it should be.
     async fn send(&self, work: Work, batch: &Batch, now_s: i64) -> anyhow::Result<u64> {
         if work == Work::Check {
-            let known = self
+            let imported = self
                 .client
-                .query(&self.known, &[&APP, &batch.user_ids])
+                .query(&self.imported, &[&APP, &batch.user_ids])
                 .await;
-            return Ok(known.map_err(said)?.len() as u64);
+            return Ok(imported.map_err(said)?.len() as u64);
         }
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [
             &APP,
