@@ -42,14 +42,14 @@ pub trait Cluster: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<SharedSession>, StoreError>;
 
-    /// Ends all sessions of these users. None of them is online any more when this returns; their nodes
-    /// close them as soon as they hear of it. Says which of the users were online.
+    /// Ends all sessions of these users that have entered. None of them is online any more when this
+    /// returns; their nodes close them as soon as they hear of it. Says which they were.
     async fn end_users(
         &self,
         app: SdkAppId,
         users: &[UserId],
         why: Ended,
-    ) -> Result<Vec<UserId>, StoreError>;
+    ) -> Result<Vec<EndedSession>, StoreError>;
 
     /// Likewise one session. Says whether it was online.
     async fn end_session(
@@ -72,7 +72,7 @@ pub trait Cluster: Send + Sync + 'static {
     /// How many nodes there are, this one included, as far as is known.
     fn nodes(&self) -> usize;
 
-    /// What this node tells all others, in place of what it told them before; a few kilobytes.
+    /// What this node tells all others, in place of what it told them before; some ten kilobytes.
     fn tell(&self, note: String);
 
     /// Waits for what there is to know since the last time. For one caller, who asks again at once.
@@ -113,6 +113,17 @@ pub struct SharedSession {
     pub since: UnixSeconds,
     /// False until it is confirmed; nobody is shown it before.
     pub online: bool,
+}
+
+/// A session that was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedSession {
+    /// Which.
+    pub key: SessionKey,
+    /// Whether it is one of this node.
+    pub is_here: bool,
+    /// Whether it was online for all to see.
+    pub was_online: bool,
 }
 
 /// Why a session is ended by a server.

@@ -27,7 +27,7 @@ mod webhook_url;
 
 pub use account::{Account, Tombstone};
 pub use app::{App, AppChange, AppKey, AppPatch, AppSettings, Edition, NewApp};
-pub use cluster::{Cluster, Ended, News, SessionId, SessionKey, SharedSession};
+pub use cluster::{Cluster, Ended, EndedSession, News, SessionId, SessionKey, SharedSession};
 pub use id::{InternalId, SdkAppId, UserId};
 pub use ipnet::IpNet;
 pub use profile::{FaceUrl, Nick, Profile, ProfileField};

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use muster_accounts::{Cluster, Ended, News, SdkAppId, StoreError, UserId};
+use muster_accounts::{App, Cluster, Ended, News, SdkAppId, StoreError, UserId};
 use muster_wire::webhook::StateChange;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info};
@@ -65,24 +65,28 @@ impl Follower {
                 news = self.cluster.news().await;
             }
             is_forgotten |= news.forgotten;
-            let heeded = self.heed(news).await;
-            let mut entered = Ok(());
+            self.heed(news).await;
             if is_forgotten {
-                entered = self.enter_anew().await;
-            }
-            is_forgotten &= entered.is_err();
-            if let Err(error) = heeded.and(entered) {
-                error!(%error, "the store failed to keep the sessions up to date");
+                let entered = self.enter_anew().await;
+                is_forgotten = entered.is_err();
+                if let Err(error) = entered {
+                    error!(%error, "the sessions could not be entered anew yet");
+                }
             }
         }
     }
 
-    async fn heed(&self, news: News) -> Result<(), StoreError> {
+    /// An app, if it can be read; others do not suffer from one that cannot.
+    async fn app(&self, app: SdkAppId) -> Option<Arc<App>> {
+        self.core.store.app(app).await.ok().flatten()
+    }
+
+    async fn heed(&self, news: News) {
         if let Some(notes) = news.notes {
             self.failed_checks.hear(&notes);
         }
         for (key, why) in news.ended {
-            let app = self.core.store.app(key.app).await?;
+            let app = self.app(key.app).await;
             self.core.presence.end_told(key, why, |session| {
                 // Of the others it is told where they were ended.
                 if let (Some(app), Ended::Closed) = (&app, why) {
@@ -92,17 +96,14 @@ impl Follower {
             });
         }
         if news.apps {
-            self.end_those_of_disabled_apps().await?;
+            self.end_those_of_disabled_apps().await;
         }
-        Ok(())
     }
 
-    async fn end_those_of_disabled_apps(&self) -> Result<(), StoreError> {
-        let Core {
-            store, presence, ..
-        } = &self.core;
+    async fn end_those_of_disabled_apps(&self) {
+        let presence = &self.core.presence;
         for sdkappid in presence.apps() {
-            let Some(app) = store.app(sdkappid).await? else {
+            let Some(app) = self.app(sdkappid).await else {
                 continue;
             };
             if app.settings.disabled {
@@ -112,7 +113,6 @@ impl Follower {
                 });
             }
         }
-        Ok(())
     }
 
     /// Others took this server for gone.
@@ -151,7 +151,7 @@ impl Follower {
             apps.entry(app).or_default().push(session);
         }
         for (sdkappid, sessions) in apps {
-            let Some(app) = self.core.store.app(sdkappid).await? else {
+            let Some(app) = self.app(sdkappid).await else {
                 continue;
             };
             for batch in sessions.chunks(BATCH) {

@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use deadpool_postgres::{PoolError, TimeoutType};
 use muster_accounts::{OpError, StoreError};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::error::SqlState;
 
 /// How long a call tries. A caller's own deadline, 3 s, is to come after it, so that what it is told
@@ -28,9 +28,14 @@ macro_rules! tried {
             let outcome = match $shared.client().await {
                 Ok(mut lent) => {
                     let $client = &mut *lent;
-                    let outcome = $call.await;
-                    lent.give_back();
-                    outcome
+                    // A connection on which nothing comes is not given back.
+                    match tries.within_patience($call).await {
+                        Some(outcome) => {
+                            lent.give_back();
+                            outcome
+                        }
+                        None => Err($crate::retry::Failure::Silent),
+                    }
                 }
                 Err(failure) => Err(failure),
             };
@@ -64,6 +69,8 @@ pub(crate) enum Failure<R> {
     /// Likewise, but what it was to write may be there. What every statement's failure is unless
     /// [`Failure::undone`] says otherwise.
     Unsure(tokio_postgres::Error),
+    /// Nothing came while there was patience; what it was to write may be there.
+    Silent,
     /// Trying again would change nothing.
     Final(StoreError),
 }
@@ -98,7 +105,7 @@ impl<R> Failure<R> {
     fn statement(&self) -> Option<&tokio_postgres::Error> {
         match self {
             Self::Undone(error) | Self::Unsure(error) => Some(error),
-            Self::Refused(_) | Self::Connection(_) | Self::Final(_) => None,
+            Self::Refused(_) | Self::Connection(_) | Self::Silent | Self::Final(_) => None,
         }
     }
 }
@@ -128,6 +135,11 @@ impl Tries {
         }
     }
 
+    /// What a try comes to, if it does so in time.
+    pub(crate) async fn within_patience<T>(&self, one: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.end, one).await.ok()
+    }
+
     /// Waits for the next try, or says what the call is answered.
     pub(crate) async fn after<R>(&mut self, failure: Failure<R>) -> Result<(), OpError<R>> {
         let again = match &failure {
@@ -135,7 +147,9 @@ impl Tries {
                 PoolError::Backend(_) | PoolError::Timeout(TimeoutType::Create),
             ) => true,
             // A time-out has waited already.
-            Failure::Refused(_) | Failure::Final(_) | Failure::Connection(_) => false,
+            Failure::Refused(_) | Failure::Final(_) | Failure::Connection(_) | Failure::Silent => {
+                false
+            }
             Failure::Undone(error) => !matches!(kind(error), Kind::Final),
             Failure::Unsure(error) => match kind(error) {
                 Kind::NotDone => true,
@@ -157,6 +171,7 @@ fn outcome<R>(failure: Failure<R>) -> OpError<R> {
     let text = match failure {
         Failure::Refused(refusal) => return OpError::Refused(refusal),
         Failure::Final(error) => return OpError::Store(error),
+        Failure::Silent => "the database did not answer in time".to_owned(),
         Failure::Connection(PoolError::Timeout(TimeoutType::Wait)) => {
             return OpError::Store(StoreError::Busy);
         }

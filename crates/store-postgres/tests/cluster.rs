@@ -5,8 +5,8 @@
 use std::{future::poll_fn, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use muster_accounts::{
-    AccountStore, Cluster, Edition, Ended, NewApp, News, SdkAppId, SessionKey, SharedSession,
-    UnixSeconds, UserId,
+    AccountStore, Cluster, Edition, Ended, EndedSession, NewApp, News, SdkAppId, SessionKey,
+    SharedSession, UnixSeconds, UserId,
 };
 use muster_store_postgres::{Options, PostgresStore};
 use muster_testkit::postgres::{self, Postgres};
@@ -161,7 +161,20 @@ async fn a_node_ends_sessions_of_another() {
 
     let users = [user("alice"), user("bob"), user("nobody")];
     let ended = b.cluster.end_users(APP, &users, Ended::Kicked).await;
-    assert_eq!(ended.unwrap(), [user("alice")], "nobody has seen bob");
+    let mut ended = ended.unwrap();
+    ended.sort_by_key(|session| session.key);
+    let of = |key, is_here, was_online| EndedSession {
+        key,
+        is_here,
+        was_online,
+    };
+    let mut expected = [
+        of(web, false, true),
+        of(mac, true, true),
+        of(waiting, false, false),
+    ];
+    expected.sort_by_key(|session| session.key);
+    assert_eq!(ended, expected);
     assert_eq!(a.sees(&["alice", "bob", "carol"]).await, [carol]);
     let again = b.cluster.end_users(APP, &users, Ended::Deleted).await;
     assert_eq!(again.unwrap(), []);
@@ -204,6 +217,26 @@ async fn a_node_ends_sessions_of_another() {
     .await;
 }
 
+/// Longer than a look may take somebody else has the row.
+#[tokio::test]
+async fn what_was_forgotten_is_taken_away_in_the_end() {
+    let url = postgres::shared().new_database();
+    let a = Node::open(&url).await;
+    let alice = a.online("alice").await;
+    let bob = a.online("bob").await;
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let hold = "BEGIN; SELECT FROM muster.session WHERE user_id = 'alice' FOR UPDATE";
+    client.batch_execute(hold).await.unwrap();
+    a.cluster.forget(alice);
+    while a.store.ready().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    a.cluster.forget(bob);
+    client.batch_execute("COMMIT").await.unwrap();
+    a.soon_sees(&["alice", "bob"], &[]).await;
+}
+
 #[tokio::test]
 async fn calls_are_counted_by_all() {
     let [a, b] = two_nodes().await;
@@ -222,6 +255,8 @@ async fn calls_are_counted_by_all() {
         // Its clock is a little late.
         (&a, "kick", 2, 0, 5),
         (&a, "kick", 2, 1, 7),
+        (&b, "kick", 1, 6, 0),
+        (&a, "kick", 1, 1, 1),
         // Its clock was set back.
         (&a, "kick", 2, 1_000, 0),
         (&a, "kick", 2, 2, 0),

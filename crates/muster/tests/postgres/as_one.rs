@@ -176,6 +176,10 @@ async fn a_disabled_app_has_no_sessions_anywhere() {
     let nodes = Nodes::start(dir.path(), &url).await;
     let [a, b] = nodes.both();
     let mut devices = [a, b].map(|node| Device::sign_in(node.accounts_url(), "alice", "Web"));
+    // An app of a later muster, one of whose sessions was ended, does not keep the nodes from it.
+    let later = "INSERT INTO muster.app VALUES (7, 0, 99, '{}');
+        INSERT INTO muster.session SELECT 7, 'x', 1, node, 'Web', '127.0.0.1', 1, true, 'kicked' FROM muster.node LIMIT 1";
+    postgres::shared().sql(&url, later);
     let change = AppChange {
         disabled: Some(true),
         ..AppChange::default()

@@ -8,10 +8,11 @@
 
 mod registry;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use muster_accounts::{
-    Cluster, Ended, SdkAppId, SessionId, SessionKey, SharedSession, StoreError, UnixSeconds, UserId,
+    Cluster, Ended, EndedSession, SdkAppId, SessionId, SessionKey, SharedSession, StoreError,
+    UnixSeconds, UserId,
 };
 use muster_wire::platform::Platform;
 use tokio::sync::oneshot;
@@ -111,27 +112,49 @@ impl Presence {
         why: Ended,
         tell: impl Fn(&UserId),
     ) {
-        let shown = match &self.cluster {
-            None => None,
-            Some(cluster) => match cluster.end_users(app, users, why).await {
-                Ok(shown) => Some(shown),
-                Err(error) => {
-                    error!(
-                        %error,
-                        "sessions at other nodes could not be ended now; they end within a minute"
-                    );
-                    None
-                }
-            },
+        let end_here = |tell: &dyn Fn(&UserId)| {
+            for user_id in users {
+                self.here.end_user(app, *user_id, why, || tell(user_id));
+            }
         };
-        for user_id in users {
-            self.here.end_user(app, *user_id, why, || {
-                if shown.is_none() {
-                    tell(user_id);
-                }
-            });
+        let Some(cluster) = &self.cluster else {
+            return end_here(&tell);
+        };
+        match cluster.end_users(app, users, why).await {
+            Ok(ended) => self.end_those(&ended, why, tell),
+            Err(error) => {
+                error!(
+                    %error,
+                    "sessions at other nodes could not be ended now; they end within a minute"
+                );
+                end_here(&tell);
+            }
         }
-        shown.iter().flatten().for_each(tell);
+    }
+
+    /// Closes those of this server, but none that entered since. Of those it knows better than all whether
+    /// they were online: one that has left may be there for others still.
+    fn end_those(&self, ended: &[EndedSession], why: Ended, tell: impl Fn(&UserId)) {
+        let mut told = BTreeSet::new();
+        for EndedSession { key, is_here, .. } in ended {
+            if *is_here {
+                self.here.end(key, why, |_| {
+                    if told.insert(key.user_id) {
+                        tell(&key.user_id);
+                    }
+                });
+            }
+        }
+        for EndedSession {
+            key,
+            is_here,
+            was_online,
+        } in ended
+        {
+            if *was_online && !is_here && told.insert(key.user_id) {
+                tell(&key.user_id);
+            }
+        }
     }
 
     /// Ends all sessions that an app has at this server, and tells of each that was online. Other
@@ -149,12 +172,11 @@ impl Presence {
         why: Ended,
         tell: impl FnOnce(&SessionInfo),
     ) -> Result<bool, StoreError> {
-        if self.here.end_session(app, id, why, tell) {
-            return Ok(true);
-        }
+        let was_here = self.here.end_session(app, id, why, tell);
         match &self.cluster {
-            Some(cluster) => cluster.end_session(app, id, why).await,
-            None => Ok(false),
+            // What was closed here is to be seen by nobody any more either.
+            Some(cluster) => Ok(cluster.end_session(app, id, why).await? || was_here),
+            None => Ok(was_here),
         }
     }
 

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 const WINDOW_S: u64 = 60;
 
 /// Of how many users other servers are told, those who failed most.
-const TOLD: usize = 1000;
+const TOLD: usize = 500;
 
 /// What a UserSig was sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) enum Use {
 pub(crate) struct FailedChecks {
     limit: u32,
     counters: Cache<Key, Arc<Mutex<Failures>>>,
-    /// Whether something has failed since the last note.
+    /// Whether something has failed since the last note, or was in that.
     is_note_due: AtomicBool,
     /// What failed at other servers.
     elsewhere: RwLock<HashMap<Key, Failures>>,
@@ -101,7 +101,8 @@ impl FailedChecks {
         self.is_note_due.store(true, Ordering::Relaxed);
     }
 
-    /// What other servers are to know, if something has failed since the last note.
+    /// What other servers are to know, if it may be something else than the last time: of each user how
+    /// many failed within the last minute, as if all had with the last of them.
     pub(crate) fn note(&self, now: UnixSeconds) -> Option<String> {
         if !self.is_note_due.swap(false, Ordering::Relaxed) {
             return None;
@@ -111,22 +112,21 @@ impl FailedChecks {
             .retain(|_, failures| lock(failures).within_window(now) > 0);
         let counters = self.counters.iter();
         let mut told: Vec<_> = counters
-            .map(|(key, failures)| {
+            .filter_map(|(key, failures)| {
                 let failures = lock(&failures);
-                (failures.count(now), key, failures.clone())
+                let (newest, _) = failures.0.back()?;
+                Some((failures.count(now), key, newest.0))
             })
             .collect();
         told.sort_unstable_by_key(|(count, ..)| std::cmp::Reverse(*count));
         told.truncate(TOLD);
         let mut note = String::new();
-        for (_, key, failures) in told {
-            write!(note, "{key:x}").expect("writing to a String does not fail");
-            for (second, count) in failures.0 {
-                write!(note, " {second} {count}", second = second.0)
-                    .expect("writing to a String does not fail");
-            }
-            note.push('\n');
+        for (count, key, newest) in told {
+            writeln!(note, "{key:x} {newest} {count}").expect("writing to a String does not fail");
         }
+        // Until others know that it is over.
+        self.is_note_due
+            .fetch_or(!note.is_empty(), Ordering::Relaxed);
         Some(note)
     }
 
@@ -250,18 +250,21 @@ mod tests {
         a.count(Use::SignIn, APP, "b", UnixSeconds(NOW + 5));
         let note = a.note(UnixSeconds(NOW + 5)).unwrap();
         assert_eq!(note.lines().count(), 2, "{note}");
-        assert_eq!(a.note(UnixSeconds(NOW + 6)), None);
+        assert_eq!(a.note(UnixSeconds(NOW + 6)).as_ref(), Some(&note));
         let are_too_many = |second| b.are_too_many(Use::Call, APP, "a", UnixSeconds(second));
         b.hear(&[note.into(), "what is this\n\n 7".into()]);
         assert!(!are_too_many(NOW + 6));
         b.count(Use::Call, APP, "a", UnixSeconds(NOW + 6));
         assert!(are_too_many(NOW + 6));
         assert!(!b.are_too_many(Use::SignIn, APP, "a", UnixSeconds(NOW + 6)));
-        assert!(!are_too_many(NOW + 60), "the first is over");
+        assert!(are_too_many(NOW + 64), "the last at the other is not over");
+        assert!(!are_too_many(NOW + 65));
         b.hear(&[]);
         assert!(!are_too_many(NOW + 6));
         // What is over is not told any more.
         a.count(Use::Call, APP, "c", UnixSeconds(NOW + 100));
         assert_eq!(a.note(UnixSeconds(NOW + 100)).unwrap().lines().count(), 1);
+        assert_eq!(a.note(UnixSeconds(NOW + 200)).as_deref(), Some(""));
+        assert_eq!(a.note(UnixSeconds(NOW + 200)), None);
     }
 }

@@ -167,6 +167,22 @@ impl Gate {
         })
     }
 
+    /// Check 12f for who is to stay: the mark is read in any case. A kick at another server may not have been
+    /// heard of here, and when it is, it ends only what had entered before it.
+    pub(crate) async fn refuse_kicked_now(
+        &self,
+        token: &mut Token,
+        call: &Call<'_>,
+        request_id: RequestId,
+    ) -> Result<(), Refused> {
+        let kicks = self.store.kicks();
+        let kicked_at = self.kicked_at(call, request_id).await?;
+        if !token.survives(kicked_at, kicks) {
+            return Err(Failure::usersig_kicked(&call.identifier).into());
+        }
+        Ok(())
+    }
+
     /// Check 12f.
     pub(crate) async fn refuse_kicked(
         &self,
@@ -174,14 +190,10 @@ impl Gate {
         call: &Call<'_>,
         request_id: RequestId,
     ) -> Result<(), Refused> {
-        let kicks = self.store.kicks();
-        if !token.is_unkicked(kicks) {
-            let kicked_at = self.kicked_at(call, request_id).await?;
-            if !token.survives(kicked_at, kicks) {
-                return Err(Failure::usersig_kicked(&call.identifier).into());
-            }
+        if token.is_unkicked(self.store.kicks()) {
+            return Ok(());
         }
-        Ok(())
+        self.refuse_kicked_now(token, call, request_id).await
     }
 
     async fn app(&self, call: &Call<'_>, request_id: RequestId) -> Result<Arc<App>, Failure> {

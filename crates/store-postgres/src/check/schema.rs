@@ -100,7 +100,11 @@ const SECOND: &[Table] = &[
             ("online", "boolean!"),
             ("ended", "text"),
         ],
-        indexes: &["UNIQUE (sdkappid, user_id, session_id)"],
+        indexes: &[
+            "UNIQUE (sdkappid, user_id, session_id)",
+            "(sdkappid, session_id)",
+            "(node) WHERE (ended IS NOT NULL)",
+        ],
         rights: SHARED,
     },
     Table {

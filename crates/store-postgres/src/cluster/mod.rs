@@ -14,6 +14,7 @@ mod rates;
 mod sessions;
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -25,8 +26,8 @@ use std::{
 use async_trait::async_trait;
 use deadpool_postgres::GenericClient;
 use muster_accounts::{
-    Cluster, Ended, News, SdkAppId, SessionId, SessionKey, SharedSession, StoreError, UnixSeconds,
-    UserId,
+    Cluster, Ended, EndedSession, News, SdkAppId, SessionId, SessionKey, SharedSession, StoreError,
+    UnixSeconds, UserId,
 };
 use tokio::{sync::Notify, time::timeout};
 
@@ -43,6 +44,12 @@ use nodes::{Node, Others};
 /// the call itself as well, so it is not worth a long wait.
 const COUNT_PATIENCE: Duration = Duration::from_millis(500);
 
+/// How many sessions are taken away in one look, which is to be short.
+const REMOVED_AT_ONCE: usize = 5000;
+
+/// How many may wait for that; beyond, all of this node are taken away.
+const FORGOTTEN_LIMIT: usize = 100_000;
+
 /// What this node knows of the others, and they of it.
 pub(crate) struct State {
     node: Node,
@@ -50,8 +57,8 @@ pub(crate) struct State {
     last_session: AtomicU64,
     /// What this node tells, and whether the database has it.
     note: Mutex<Note>,
-    /// Sessions to take away at the next look.
-    forgotten: Mutex<Vec<SessionKey>>,
+    /// Sessions to take away at the next looks.
+    forgotten: Mutex<BTreeSet<SessionKey>>,
     news: Mutex<News>,
     is_news: Notify,
 }
@@ -111,19 +118,33 @@ impl State {
         self.is_news.notify_one();
     }
 
+    /// Takes some of them away. What is not done in one look, because it is cut off or because there are
+    /// more, is done in a later one.
     async fn take_forgotten_away(
         &self,
         client: &impl GenericClient,
     ) -> Result<(), Failure<Infallible>> {
-        let mut keys = std::mem::take(&mut *lock(&self.forgotten));
-        if keys.is_empty() {
+        let (all, some) = {
+            let forgotten = lock(&self.forgotten);
+            let some: Vec<_> = forgotten.iter().take(REMOVED_AT_ONCE).copied().collect();
+            (forgotten.len(), some)
+        };
+        if some.is_empty() {
             return Ok(());
         }
-        let removed = sessions::remove(client, &keys).await;
-        if removed.is_err() {
-            lock(&self.forgotten).append(&mut keys);
+        if all < FORGOTTEN_LIMIT {
+            sessions::remove(client, &some).await?;
+            let mut forgotten = lock(&self.forgotten);
+            for key in some {
+                forgotten.remove(&key);
+            }
+            return Ok(());
         }
-        removed
+        // The database was away for long. It is quicker to take all away, and enter again what is open.
+        sessions::remove_all(client, self.node.id()).await?;
+        lock(&self.forgotten).clear();
+        lock(&self.news).forgotten = true;
+        Ok(())
     }
 }
 
@@ -167,7 +188,11 @@ impl Cluster for PostgresCluster {
     }
 
     fn forget(&self, session: SessionKey) {
-        lock(&self.state().forgotten).push(session);
+        let mut forgotten = lock(&self.state().forgotten);
+        if forgotten.len() < FORGOTTEN_LIMIT {
+            forgotten.insert(session);
+        }
+        drop(forgotten);
         self.0.look_soon();
     }
 
@@ -200,10 +225,11 @@ impl Cluster for PostgresCluster {
         app: SdkAppId,
         users: &[UserId],
         why: Ended,
-    ) -> Result<Vec<UserId>, StoreError> {
+    ) -> Result<Vec<EndedSession>, StoreError> {
         let shared = &self.0;
-        let ended = unrefused(tried!(shared, Repeat::Harmless, |client| {
-            sessions::end_users(client, app, users, why)
+        let node = self.state().node.id();
+        let ended = unrefused(tried!(shared, Repeat::Tells, |client| {
+            sessions::end_users(client, node, app, users, why)
         }));
         shared.ring();
         ended
@@ -216,7 +242,7 @@ impl Cluster for PostgresCluster {
         why: Ended,
     ) -> Result<bool, StoreError> {
         let shared = &self.0;
-        let ended = unrefused(tried!(shared, Repeat::Harmless, |client| {
+        let ended = unrefused(tried!(shared, Repeat::Tells, |client| {
             sessions::end_session(client, app, id, why)
         }));
         shared.ring();

@@ -27,10 +27,10 @@ const REMOVE_PERIOD: Duration = Duration::from_secs(5);
 /// Tags are below this.
 const TAGS: i16 = 1 << 12;
 
-const TOUCH: &str = "UPDATE muster.node SET seen_at = now() WHERE node = $1";
+const TOUCH: &str = "UPDATE muster.node SET seen_at = now() WHERE node = $1 RETURNING tag";
 
 const TELL: &str = "UPDATE muster.node SET seen_at = now(), note = $2, note_revision = $3 \
-    WHERE node = $1";
+    WHERE node = $1 RETURNING tag";
 
 const REGISTER: &str = "INSERT INTO muster.node (node, tag, seen_at, note, note_revision) \
     VALUES ($1, $2, now(), $3, $4)";
@@ -120,13 +120,19 @@ impl Node {
         if is_touch_due || !is_stored {
             let touched = if is_stored {
                 let touch = client.prepare_cached(TOUCH).await?;
-                client.execute(&touch, &[&self.id]).await?
+                client.query_opt(&touch, &[&self.id]).await?
             } else {
                 let tell = client.prepare_cached(TELL).await?;
                 let text = &*text;
-                client.execute(&tell, &[&self.id, &text, &revision]).await?
+                client
+                    .query_opt(&tell, &[&self.id, &text, &revision])
+                    .await?
             };
-            if touched == 0 {
+            if let Some(row) = touched {
+                // Also if the answer to its registration did not come.
+                self.tag
+                    .store(row.get::<_, i16>(0).into(), Ordering::Relaxed);
+            } else {
                 lock(&self.times).is_registered = false;
                 self.register(client, &text, revision).await?;
             }

@@ -7,13 +7,13 @@ use muster_accounts::{SdkAppId, UnixSeconds};
 
 use crate::{retry::Failure, row::seconds};
 
-/// A node whose clock is late by a second takes part in the second that others have begun. A clock
+/// A node whose clock is late by some seconds takes part in the second that others have begun. A clock
 /// that was set back further begins anew.
 const COUNT: &str = "
     INSERT INTO muster.rate AS rate (sdkappid, command, second, calls) VALUES ($1, $2, $3, $4)
     ON CONFLICT (sdkappid, command) DO UPDATE SET
-        second = CASE WHEN rate.second = $3 + 1 THEN rate.second ELSE $3 END,
-        calls = CASE WHEN rate.second IN ($3, $3 + 1) THEN rate.calls + $4 ELSE $4 END
+        second = CASE WHEN rate.second BETWEEN $3 AND $3 + 5 THEN rate.second ELSE $3 END,
+        calls = CASE WHEN rate.second BETWEEN $3 AND $3 + 5 THEN rate.calls + $4 ELSE $4 END
     RETURNING calls - $4";
 
 /// See [`muster_accounts::Cluster::count_calls`].

@@ -6,7 +6,9 @@
 use std::{convert::Infallible, net::IpAddr};
 
 use deadpool_postgres::GenericClient;
-use muster_accounts::{Ended, SdkAppId, SessionId, SessionKey, SharedSession, StoreError, UserId};
+use muster_accounts::{
+    Ended, EndedSession, SdkAppId, SessionId, SessionKey, SharedSession, StoreError, UserId,
+};
 use tokio_postgres::Row;
 
 use crate::{
@@ -33,6 +35,8 @@ const REMOVE: &str = "
     WHERE session.sdkappid = gone.sdkappid AND session.user_id = gone.user_id
         AND session.session_id = gone.session_id";
 
+const REMOVE_ALL: &str = "DELETE FROM muster.session WHERE node = $1";
+
 const ENDED: &str = "
     SELECT sdkappid, user_id, session_id, ended FROM muster.session
     WHERE node = $1 AND ended IS NOT NULL LIMIT 10000";
@@ -47,10 +51,10 @@ const OF_USERS: &str = "AND user_id = ANY ($2) ORDER BY session_id";
 const PAGE: &str = "AND session_id > $2 ORDER BY session_id LIMIT $3";
 const PAGE_OF_USER: &str = "AND session_id > $2 AND user_id = $4 ORDER BY session_id LIMIT $3";
 
-/// Answers of each session whether anybody was shown it.
+/// Answers of each session whose it was, and whether anybody was shown it.
 const END: &str = "UPDATE muster.session SET ended = $2 WHERE sdkappid = $1 AND ended IS NULL";
 const SHOWN: &str = "
-    RETURNING user_id, online AND EXISTS (
+    RETURNING sdkappid, user_id, session_id, node, online AND EXISTS (
         SELECT FROM muster.node
         WHERE node.node = session.node AND seen_at > now() - interval '5 s')";
 
@@ -112,6 +116,16 @@ pub(super) async fn remove(
     Ok(())
 }
 
+/// Takes all sessions of a node away.
+pub(super) async fn remove_all(
+    client: &impl GenericClient,
+    node: i64,
+) -> Result<(), Failure<Infallible>> {
+    let statement = client.prepare_cached(REMOVE_ALL).await?;
+    client.execute(&statement, &[&node]).await?;
+    Ok(())
+}
+
 /// The sessions of this node that were ended, and have not been taken away.
 pub(super) async fn ended(
     client: &impl GenericClient,
@@ -167,23 +181,25 @@ pub(super) async fn page(
 
 pub(super) async fn end_users(
     client: &impl GenericClient,
+    node: i64,
     app: SdkAppId,
     users: &[UserId],
     why: Ended,
-) -> Result<Vec<UserId>, Failure<Infallible>> {
+) -> Result<Vec<EndedSession>, Failure<Infallible>> {
     let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
     let statement = format!("{END} AND user_id = ANY ($3) {SHOWN}");
     let statement = client.prepare_cached(&statement).await?;
     let rows = client
         .query(&statement, &[&i64::from(app.0), &why.name(), &users])
         .await?;
-    let shown = rows.iter().filter(|row| row.get(1));
-    let mut shown: Vec<_> = shown
-        .filter_map(|row| UserId::parse(row.get(0)).ok())
-        .collect();
-    shown.sort_unstable();
-    shown.dedup();
-    Ok(shown)
+    let ended = |row: &Row| {
+        Some(EndedSession {
+            key: key(row)?,
+            is_here: row.get::<_, i64>(3) == node,
+            was_online: row.get(4),
+        })
+    };
+    Ok(rows.iter().filter_map(ended).collect())
 }
 
 pub(super) async fn end_session(
@@ -198,7 +214,7 @@ pub(super) async fn end_session(
     let rows = client
         .query(&statement, &[&i64::from(app.0), &why.name(), &number(id)])
         .await?;
-    Ok(rows.iter().any(|row| row.get(1)))
+    Ok(rows.iter().any(|row| row.get(4)))
 }
 
 /// The columns of several keys.

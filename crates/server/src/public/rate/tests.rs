@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, sync::atomic::AtomicUsize, sync::atomic::Orderi
 
 use async_trait::async_trait;
 use muster_accounts::{
-    Edition, Ended, NewApp, News, SessionId, SessionKey, SharedSession, StoreError, UserId,
-    rules::app::create,
+    Edition, Ended, EndedSession, NewApp, News, SessionId, SessionKey, SharedSession, StoreError,
+    UserId, rules::app::create,
 };
 use muster_usersig::SecretKey;
 
@@ -147,7 +147,7 @@ impl Cluster for Counts {
         _: SdkAppId,
         _: &[UserId],
         _: Ended,
-    ) -> Result<Vec<UserId>, StoreError> {
+    ) -> Result<Vec<EndedSession>, StoreError> {
         unreachable!()
     }
 
@@ -194,5 +194,7 @@ async fn nobody_is_refused_because_counting_fails() {
         ..Counts::default()
     };
     let rates = CallRates::new(Some(Arc::new(down)));
-    assert_eq!(passed(&rates, &app(&[("kick", Some(1))]), 5, NOW).await, 5);
+    assert_eq!(passed(&rates, &app(&[("kick", Some(9))]), 5, NOW).await, 5);
+    // But each server keeps to the limit by itself.
+    assert_eq!(passed(&rates, &app(&[("kick", Some(9))]), 9, NOW).await, 4);
 }

@@ -244,7 +244,7 @@ impl Session {
             NotEntered::Store(error) => self.failed(&error).into(),
         })?;
         let app = gate.enabled_app(&call, self.request_id).await?;
-        gate.refuse_kicked(&mut token, &call, self.request_id)
+        gate.refuse_kicked_now(&mut token, &call, self.request_id)
             .await?;
         let deadline = Duration::from_secs(self.shared.limits.deadline_s);
         timeout(deadline, self.find_or_import(&app, user_id))
