@@ -23,6 +23,9 @@ pub trait Cluster: Send + Sync + 'static {
     /// Makes an entered session online, or says why it was ended meanwhile.
     async fn confirm(&self, session: &SessionKey) -> Result<Option<Ended>, StoreError>;
 
+    /// Takes a session of this node away.
+    async fn leave(&self, session: &SessionKey) -> Result<(), StoreError>;
+
     /// Takes a session of this node away, soon, and however often the store fails meanwhile.
     fn forget(&self, session: SessionKey);
 

@@ -8,18 +8,21 @@
 
 mod registry;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use muster_accounts::{
     Cluster, Ended, EndedSession, SdkAppId, SessionId, SessionKey, SharedSession, StoreError,
     UnixSeconds, UserId,
 };
 use muster_wire::platform::Platform;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 use tracing::error;
 
 use registry::Registry;
 pub(crate) use registry::{Full, NewSession, SessionInfo};
+
+/// How long a session that ends waits until all know it. Then it is taken away later.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// All sessions. Clones share them.
 #[derive(Clone)]
@@ -288,20 +291,24 @@ impl Entered {
     }
 
     /// Leaves, and tells of it if the session was still there: then its end is nobody's doing but
-    /// its own. Says whether it was.
-    pub(crate) fn leave(&mut self, tell: impl FnOnce()) -> bool {
-        if !std::mem::replace(&mut self.left, true)
-            && let Some(cluster) = &self.presence.cluster
-        {
-            cluster.forget(self.info.key);
+    /// its own. Says whether it was. When this returns, nobody sees the session any more, unless the
+    /// store is slow.
+    pub(crate) async fn leave(&mut self, tell: impl FnOnce()) -> bool {
+        let was_here = self.presence.here.leave(&self.info.key, tell);
+        if let Some(cluster) = &self.presence.cluster {
+            let leaving = timeout(LEAVE_PATIENCE, cluster.leave(&self.info.key)).await;
+            self.left = matches!(leaving, Ok(Ok(())));
         }
-        self.presence.here.leave(&self.info.key, tell)
+        was_here
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.leave(|| ());
+        self.presence.here.leave(&self.info.key, || ());
+        if let (Some(cluster), false) = (&self.presence.cluster, self.left) {
+            cluster.forget(self.info.key);
+        }
     }
 }
 

@@ -64,8 +64,8 @@ async fn online_from_confirmation_to_drop() {
     drop(web);
     assert_eq!(platforms(&presence, APP, "alice").await, [Platform::Mac]);
     assert_eq!(presence.open(), 1);
-    assert!(mac.leave(|| ()));
-    assert!(!mac.leave(|| ()));
+    assert!(mac.leave(|| ()).await);
+    assert!(!mac.leave(|| ()).await);
     drop(mac);
     assert_eq!(presence.open(), 0);
     assert_eq!(presence.apps(), []);
@@ -91,7 +91,7 @@ async fn a_kick_ends_what_has_entered() {
     assert_eq!(online.ended().await, Ended::Kicked);
     let confirmed = entering.confirm(|| ()).await;
     assert_eq!(confirmed.unwrap(), Some(Ended::Kicked));
-    assert!(!online.leave(|| ()));
+    assert!(!online.leave(|| ()).await);
     assert_eq!(platforms(&presence, APP, "bob").await, [Platform::Mac]);
     assert_eq!(presence.open(), 1);
 }

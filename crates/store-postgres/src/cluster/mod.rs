@@ -187,6 +187,14 @@ impl Cluster for PostgresCluster {
         ))
     }
 
+    async fn leave(&self, session: &SessionKey) -> Result<(), StoreError> {
+        let shared = &self.0;
+        unrefused(tried!(shared, Repeat::Harmless, |client| sessions::remove(
+            client,
+            std::slice::from_ref(session)
+        )))
+    }
+
     fn forget(&self, session: SessionKey) {
         let mut forgotten = lock(&self.state().forgotten);
         if forgotten.len() < FORGOTTEN_LIMIT {

@@ -124,6 +124,10 @@ impl Cluster for Counts {
         unreachable!()
     }
 
+    async fn leave(&self, _: &SessionKey) -> Result<(), StoreError> {
+        unreachable!()
+    }
+
     fn forget(&self, _: SessionKey) {
         unreachable!()
     }

@@ -322,13 +322,14 @@ impl Session {
         // The app may have got another receiver in the meantime.
         let found = core.store.app(app.sdkappid).await.ok().flatten();
         let app_now = found.as_ref().unwrap_or(&app);
-        let over = match over.change() {
-            Some(change) if !entered.leave(|| core.tell_of_session(app_now, &info, change)) => {
+        let mut over = over;
+        if let Some(change) = over.change() {
+            let tell = || core.tell_of_session(app_now, &info, change);
+            if !entered.leave(tell).await {
                 // It has been taken away in the meantime; that is the reason.
-                Over::Ended(entered.ended().await)
+                over = Over::Ended(entered.ended().await);
             }
-            _ => over,
-        };
+        }
         log(over.text());
         if let Some((code, reason)) = over.close() {
             close(socket, code, reason).await;
