@@ -1,9 +1,10 @@
 //! How many calls of a command an app has made in this second (wire §2, check 14).
 //!
 //! With several servers the limit is for all of them together. A server then takes a part of what is
-//! left of a limit ahead of the calls, first much and towards the end little: a limit of 100 costs it
-//! some ten counts in the store a second, whatever comes. Never do more calls pass than the limit
-//! allows; if the servers' loads differ, the last few of a second may pass at none.
+//! left of a limit ahead of the calls, first much and towards the end little: a limit of 100 costs one
+//! server some ten counts in the store a second, three some thirty, whatever comes. No more calls pass than
+//! the limit allows; if the servers' loads differ, the last few of a second may pass at none. While the
+//! store does not count, each server keeps to the limit by itself.
 
 use std::{
     collections::HashMap,

@@ -2,8 +2,8 @@
 //!
 //! All of it is in tables without a log ([`crate::schema`]), which cost no sync and are empty after a
 //! crash of the database or a failover. A node sees by its own row that this has happened, and begins
-//! anew. Nothing here is asked by triggers or advisory locks, and only rates have rows that several
-//! nodes write.
+//! anew. There are no triggers and no advisory locks here, and of several nodes' writing there are only the
+//! counts of calls and the word by which one ends a session of another.
 //!
 //! - `nodes`: who is there, what each tells the others, and who is gone.
 //! - `sessions`: who is online.
