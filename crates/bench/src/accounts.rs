@@ -136,13 +136,18 @@ fn push_hex(out: &mut Vec<u8>, value: u64) {
 /// Every number below `count` once, in an order without a run in it: a cache that helps in a row
 /// does not help here.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scattered {
+pub struct Scattered {
     count: u64,
     step: u64,
 }
 
 impl Scattered {
-    pub(crate) fn new(count: u64) -> Scattered {
+    /// The numbers below `count`.
+    ///
+    /// # Panics
+    ///
+    /// If `count` is 0.
+    pub fn new(count: u64) -> Scattered {
         // Near the golden section, so that neighbours lie far apart; without a common divisor, so
         // that no number comes twice.
         let mut step = (count / 1000 * 618).max(1);
@@ -152,7 +157,8 @@ impl Scattered {
         Scattered { count, step }
     }
 
-    pub(crate) fn at(self, position: u64) -> u64 {
+    /// The number at a `position`, of which there are as many; after them they come again.
+    pub fn at(self, position: u64) -> u64 {
         let product = u128::from(position) * u128::from(self.step);
         u64::try_from(product % u128::from(self.count)).expect("a remainder is below its divisor")
     }

@@ -32,7 +32,7 @@ mod table;
 mod tally;
 mod worker;
 
-pub use accounts::{AccountValues, Accounts};
+pub use accounts::{AccountValues, Accounts, Scattered};
 pub use bench::{Bench, BenchError, Load};
 pub use caller::Caller;
 pub use endpoint::{Endpoint, EndpointError};

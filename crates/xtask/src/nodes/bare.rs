@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use muster_bench::Accounts;
+use muster_bench::{Accounts, Scattered};
 use muster_store_postgres::{Options, PostgresStore, sql};
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, Row, Statement};
@@ -37,11 +37,8 @@ pub(super) struct Batch {
 /// The accounts of a part, up to `batch` at a time.
 pub(super) fn batches(work: Work, accounts: u64, batch: usize) -> Vec<Batch> {
     let set = Accounts::new(SEED);
-    let step = if work == Work::Check {
-        scattering(accounts)
-    } else {
-        1
-    };
+    // As muster is asked: an order in which neighbours come near each other is twice as quick.
+    let scattered = Scattered::new(accounts);
     let of_batch = |first: u64| {
         let mut columns = Batch {
             user_ids: Vec::with_capacity(batch),
@@ -50,7 +47,10 @@ pub(super) fn batches(work: Work, accounts: u64, batch: usize) -> Vec<Batch> {
             face_urls: Vec::with_capacity(batch),
         };
         for position in first..(first + batch as u64).min(accounts) {
-            let number = position * step % accounts;
+            let number = match work {
+                Work::Check => scattered.at(position),
+                Work::New | Work::Unchanged | Work::Changed => position,
+            };
             let account = set.values(number, work.version());
             columns.user_ids.push(account.user_id);
             columns.ids.push((FIRST_ID + 1 + number).cast_signed());
@@ -60,20 +60,6 @@ pub(super) fn batches(work: Work, accounts: u64, batch: usize) -> Vec<Batch> {
         columns
     };
     (0..accounts).step_by(batch).map(of_batch).collect()
-}
-
-/// A step by which every account is met once, each far from the one before it.
-fn scattering(accounts: u64) -> u64 {
-    let coprime = |step: &u64| {
-        let (mut a, mut b) = (*step, accounts);
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a == 1
-    };
-    // Between a number and its double there is a prime.
-    let found = (accounts * 5 / 8 + 1..accounts * 4).find(coprime);
-    found.expect("a greater prime is one")
 }
 
 /// Connections with their statements.
