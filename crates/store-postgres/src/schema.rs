@@ -12,15 +12,16 @@ use tokio_postgres::{Client, error::SqlState};
 /// The schema that this program makes and understands.
 pub const VERSION: i32 = 2;
 
-/// From each version to the next; the first is from nothing.
+/// From each version to the next; the first is from nothing. An engine that cannot undo changes of a schema
+/// may have made a part of one before it was killed, so each can be run on what it has made.
 const MIGRATIONS: [&str; VERSION as usize] = [FIRST, SECOND];
 
 /// Texts are as they are in muster, but for U+0000 ([`crate::text`]). Times are Unix seconds.
 const FIRST: &str = r#"
 -- An account, or with a time in deleted_at what is left of one: its names are empty then.
-CREATE TABLE muster.account (
+CREATE TABLE IF NOT EXISTS muster.account (
     sdkappid    bigint NOT NULL,
-    user_id     text COLLATE "C" NOT NULL,
+    user_id     text {collation} NOT NULL,
     internal_id bigint NOT NULL,
     -- Grows with every change, so that a change knows whether another came before it.
     revision    bigint NOT NULL DEFAULT 0,
@@ -34,27 +35,26 @@ CREATE TABLE muster.account (
     deleted_at  bigint,
     PRIMARY KEY (sdkappid, user_id)
 );
--- For paging.
-CREATE UNIQUE INDEX account_by_internal_id ON muster.account (sdkappid, internal_id) WHERE deleted_at IS NULL;
 -- The record holds the app's secret keys.
-CREATE TABLE muster.app (
+CREATE TABLE IF NOT EXISTS muster.app (
     sdkappid bigint PRIMARY KEY,
     revision bigint NOT NULL,
     version  smallint NOT NULL,
     record   text NOT NULL
 );
 -- apps: changes of apps. kicks: users kicked. internal_id: the next that no node has taken.
-CREATE TABLE muster.counter (
+CREATE TABLE IF NOT EXISTS muster.counter (
     name   text PRIMARY KEY,
     number bigint NOT NULL
 );
 "#;
 
-/// What the nodes share while they run ([`crate::cluster`]), and an index that suits partitions. `UNLOGGED` is for PostgreSQL: no sync, and
-/// nothing of it after a crash, when it would be wrong. Engines without it take it as a plain table.
+/// What the nodes share while they run ([`crate::cluster`]), and an index that suits partitions. `UNLOGGED`
+/// is for PostgreSQL: no sync, and nothing of it after a crash, when it would be wrong. Engines without it
+/// take it as a plain table.
 const SECOND: &str = r#"
 -- A node: a muster that runs. tag is part of the numbers of its sessions, note what it tells the others.
-CREATE UNLOGGED TABLE muster.node (
+CREATE UNLOGGED TABLE IF NOT EXISTS muster.node (
     node          bigint PRIMARY KEY,
     tag           smallint NOT NULL UNIQUE,
     seen_at       timestamptz NOT NULL,
@@ -62,9 +62,9 @@ CREATE UNLOGGED TABLE muster.node (
     note_revision bigint NOT NULL
 );
 -- An open session. ended is why its node is to close it.
-CREATE UNLOGGED TABLE muster.session (
+CREATE UNLOGGED TABLE IF NOT EXISTS muster.session (
     sdkappid   bigint NOT NULL,
-    user_id    text COLLATE "C" NOT NULL,
+    user_id    text {collation} NOT NULL,
     session_id bigint NOT NULL,
     node       bigint NOT NULL,
     platform   text NOT NULL,
@@ -74,20 +74,20 @@ CREATE UNLOGGED TABLE muster.session (
     ended      text,
     PRIMARY KEY (sdkappid, user_id, session_id)
 );
-CREATE INDEX session_by_id ON muster.session (sdkappid, session_id);
-CREATE INDEX session_ended ON muster.session (node) WHERE ended IS NOT NULL;
+CREATE INDEX IF NOT EXISTS session_by_id ON muster.session (sdkappid, session_id);
+CREATE INDEX IF NOT EXISTS session_ended ON muster.session (node) WHERE ended IS NOT NULL;
 -- Calls of a command in one second.
-CREATE UNLOGGED TABLE muster.rate (
+CREATE UNLOGGED TABLE IF NOT EXISTS muster.rate (
     sdkappid bigint NOT NULL,
     command  text NOT NULL,
     second   bigint NOT NULL,
     calls    bigint NOT NULL,
     PRIMARY KEY (sdkappid, command)
 );
--- Not unique any more: that can be said of no table which is spread by user_id. Blocks of ids are
--- given once (counter), and within one each once.
-DROP INDEX muster.account_by_internal_id;
-CREATE INDEX account_by_internal_id ON muster.account (sdkappid, internal_id) WHERE deleted_at IS NULL;
+-- For paging. Not unique as in version 1 at first: that can be said of no table which is spread by user_id.
+-- Blocks of ids are given once (counter), and within one each once.
+DROP INDEX IF EXISTS muster.account_by_internal_id;
+CREATE INDEX IF NOT EXISTS account_by_internal_id ON muster.account (sdkappid, internal_id) WHERE deleted_at IS NULL;
 "#;
 
 /// Why a schema is not there or cannot be used.
@@ -135,8 +135,10 @@ pub(crate) async fn migrate(client: &mut deadpool_postgres::Client) -> Result<()
     }
     let done = usize::try_from(found).unwrap_or(0);
     if done < MIGRATIONS.len() {
+        let collation = collation(&transaction).await?;
         for migration in &MIGRATIONS[done..] {
-            transaction.batch_execute(migration).await?;
+            let migration = migration.replace("{collation}", collation);
+            transaction.batch_execute(&migration).await?;
         }
         if done == 0 {
             fill(&transaction).await?;
@@ -157,7 +159,7 @@ async fn make_version(client: &Client) -> Result<(), SchemaError> {
                 "CREATE SCHEMA IF NOT EXISTS muster;
                  CREATE TABLE IF NOT EXISTS muster.schema_version (
                      only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
-                     version  integer NOT NULL
+                     version  int4 NOT NULL
                  );
                  INSERT INTO muster.schema_version (version) VALUES (0) ON CONFLICT DO NOTHING",
             )
@@ -178,9 +180,18 @@ async fn make_version(client: &Client) -> Result<(), SchemaError> {
     }
 }
 
+/// How user ids are told to be in the order of their bytes, whatever the database does with texts.
+/// CockroachDB always does so, and has no word for it in a table.
+async fn collation(transaction: &Transaction<'_>) -> Result<&'static str, SchemaError> {
+    let row = transaction.query_one("SELECT version()", &[]).await?;
+    let is_cockroach = row.get::<_, &str>(0).starts_with("CockroachDB");
+    Ok(if is_cockroach { "" } else { "COLLATE \"C\"" })
+}
+
 async fn fill(transaction: &Transaction<'_>) -> Result<(), SchemaError> {
     let first = i64::try_from(InternalId::FIRST.get()).expect("it is 2^57 + 1");
-    let counter = "INSERT INTO muster.counter (name, number) VALUES ($1, $2)";
+    let counter =
+        "INSERT INTO muster.counter (name, number) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     for (name, number) in [("apps", 0), ("kicks", 0), ("internal_id", first)] {
         transaction.execute(counter, &[&name, &number]).await?;
     }

@@ -66,47 +66,40 @@ pub(crate) static MAKE_OR_KNOWN: LazyLock<String> = LazyLock::new(|| {
             INSERT INTO muster.account
                 (sdkappid, user_id, internal_id, nick, face_url, imported_at, changed_at)
             SELECT $1, user_id, internal_id, nick, face_url, $6::bigint, $6::bigint FROM entry
-            WHERE NOT EXISTS (SELECT FROM known)
+            WHERE NOT EXISTS (SELECT 1 FROM known)
             ORDER BY user_id COLLATE \"C\"
         )
         SELECT * FROM known"
     )
 });
 
-/// Rows that are there are changed by way of a conflict, for that always finds them by the primary key,
-/// and takes them in order.
+/// Rows that are there are changed by way of a conflict, for that always finds them by the primary key. A
+/// row that is made has the revision 0, so it takes the place of none. One statement for both, since
+/// CockroachDB lets a statement change a table once. Rows are taken in order, first those that are there: who
+/// waits for one of those has made nothing yet that others would wait for.
 const PUT: &str = r#"
     WITH put AS (
-        SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
+        INSERT INTO muster.account (sdkappid, user_id, internal_id, revision, nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at)
+        SELECT $1, user_id, internal_id, coalesce(revision + 1, 0), nick, face_url,
+            more, imported_at, changed_at, kicked_at, deleted_at
+        FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
                 $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
             AS put (user_id, internal_id, revision, nick, face_url,
                 more, imported_at, changed_at, kicked_at, deleted_at)
-    ), changed AS (
-        INSERT INTO muster.account (sdkappid, user_id, internal_id, revision, nick, face_url,
-            more, imported_at, changed_at, kicked_at, deleted_at)
-        SELECT $1, user_id, internal_id, revision, nick, face_url,
-            more, imported_at, changed_at, kicked_at, deleted_at
-        FROM put WHERE revision IS NOT NULL ORDER BY user_id COLLATE "C"
+        ORDER BY revision IS NULL, user_id COLLATE "C"
         ON CONFLICT (sdkappid, user_id) DO UPDATE SET
-            internal_id = EXCLUDED.internal_id, revision = account.revision + 1,
+            internal_id = EXCLUDED.internal_id, revision = EXCLUDED.revision,
             nick = EXCLUDED.nick, face_url = EXCLUDED.face_url, more = EXCLUDED.more,
             imported_at = EXCLUDED.imported_at, changed_at = EXCLUDED.changed_at,
             kicked_at = EXCLUDED.kicked_at, deleted_at = EXCLUDED.deleted_at
-        WHERE account.revision = EXCLUDED.revision
-        RETURNING 1
-    ), made AS (
-        INSERT INTO muster.account (sdkappid, user_id, internal_id, nick, face_url,
-            more, imported_at, changed_at, kicked_at, deleted_at)
-        SELECT $1, user_id, internal_id, nick, face_url,
-            more, imported_at, changed_at, kicked_at, deleted_at
-        FROM put WHERE revision IS NULL ORDER BY user_id COLLATE "C"
+        WHERE account.revision = EXCLUDED.revision - 1
         RETURNING 1
     )"#;
 
 /// All are written, or the division by zero fails the statement and none is.
 const ALL_OR_NONE: &str = "
-    SELECT 1 / CASE cardinality($2::text[])
-        WHEN (SELECT count(*) FROM changed) + (SELECT count(*) FROM made) THEN 1 ELSE 0 END";
+    SELECT 1 / CASE cardinality($2::text[]) WHEN (SELECT count(*) FROM put) THEN 1 ELSE 0 END";
 
 pub(crate) static PUT_ALONE: LazyLock<String> = LazyLock::new(|| format!("{PUT}{ALL_OR_NONE}"));
 
@@ -218,7 +211,7 @@ pub(crate) async fn count<R>(
     app: SdkAppId,
     limit: u64,
 ) -> Result<u64, Failure<R>> {
-    const COUNT: &str = "SELECT count(*) FROM (SELECT FROM muster.account \
+    const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM muster.account \
         WHERE sdkappid = $1 AND deleted_at IS NULL ORDER BY internal_id LIMIT $2) AS account";
     let statement = client.prepare_cached(COUNT).await?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
