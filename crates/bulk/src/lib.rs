@@ -1,0 +1,24 @@
+//! Accounts in bulk: from a file into an app, and from an app into a file.
+//!
+//! An import goes one way:
+//!
+//! ```text
+//! file ─► records ─► batches ─► lane ─► fates ─► journal
+//! ```
+//!
+//! - `file`: formats and compression; reads records one by one and checks each by itself, and writes
+//!   them.
+//! - `batches`: up to so many users each. No two batches that are under way name one user, so what a file
+//!   says of a user last is what counts in the end, however many calls are made at once.
+//! - `lane`: how a batch gets there: [`multiaccount_import`](https://cloud.tencent.com/document/product/269/4919),
+//!   or whole parts of the file to muster's operator API. It tries again for as long as that may help, and
+//!   halves a batch that is refused for one of its entries, until it knows which.
+//! - `journal`: what became of each record. Every record ends as imported, as failed (with a code and a
+//!   reason), or as not tried. Failed ones go into a file that can be corrected and imported; a checkpoint
+//!   says which are done, so that an import which was broken off goes on where it was.
+//!
+//! Nothing here writes to a terminal. Memory does not grow with the file.
+
+mod record;
+
+pub use record::{Entry, Fault, Raw, Record};
