@@ -67,6 +67,7 @@ impl Postgres {
         &self,
         memory_bytes: u64,
         connections: usize,
+        core: Option<u16>,
         dir: &Path,
     ) -> anyhow::Result<Cluster> {
         let is_root = rustix::process::geteuid().is_root();
@@ -89,7 +90,14 @@ impl Postgres {
             .await?;
         let memory_mib = memory_bytes / 1024 / 1024;
         let shared_buffers_mib = (memory_mib / 4).clamp(128, SHARED_BUFFERS_LIMIT_MIB);
-        let server = Program::new("PostgreSQL", &self.bin.join("postgres"), user, Abrupt::Quit)
+        let postgres = self.bin.join("postgres");
+        let program = match core {
+            None => Program::new("PostgreSQL", &postgres, user, Abrupt::Quit),
+            Some(core) => Program::new("PostgreSQL", Path::new("taskset"), user, Abrupt::Quit)
+                .args(&["--cpu-list", &core.to_string()])
+                .arg(&postgres),
+        };
+        let server = program
             .arg("-D")
             .arg(&data)
             .arg("-k")

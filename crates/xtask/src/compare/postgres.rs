@@ -77,7 +77,7 @@ pub(super) async fn measure(
     dir: &Path,
 ) -> anyhow::Result<Run> {
     let mut cluster = postgres
-        .start(setup.memory_bytes, setup.connections, dir)
+        .start(setup.memory_bytes, setup.connections, None, dir)
         .await?;
     let clients = cluster.connect(setup.connections).await?;
     clients[0].batch_execute(TABLE).await.map_err(said)?;

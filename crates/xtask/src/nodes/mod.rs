@@ -67,6 +67,11 @@ pub(crate) struct Nodes {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=99))]
     runs: u16,
 
+    /// Give the database this core for itself, as if it were on a machine of its own; the table goes into
+    /// another part of performance.md. Keep this program and muster off it with taskset.
+    #[arg(long, value_name = "N")]
+    database_core: Option<u16>,
+
     #[command(flatten)]
     places: Places,
 }
@@ -75,6 +80,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask postgres
   cargo xtask postgres --accounts 20000 --runs 1 --out trial    tries it out
+  taskset -c 0 cargo xtask postgres --database-core 1           the database by itself
 
 With --out trial, a copy of docs/performance.md is to be in the directory trial.
 PostgreSQL is that of Debian: apt-get install postgresql";
@@ -87,6 +93,8 @@ struct Measured {
     muster: String,
     accounts: u64,
     connections: usize,
+    /// The core that only the database used, if there was one.
+    database_core: Option<u16>,
     /// In pairs: the bare client, and the nodes that it stands beside.
     rows: Vec<Row>,
 }
@@ -108,7 +116,11 @@ enum System {
 
 impl Nodes {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let section = Section::find(&self.places.out(), "postgres")?;
+        let section = match self.database_core {
+            None => "postgres",
+            Some(_) => "postgres-apart",
+        };
+        let section = Section::find(&self.places.out(), section)?;
         self.places.ensure_json()?;
         let postgres = cluster::find()?;
         let dir = self.places.new_dir()?;
@@ -128,6 +140,7 @@ impl Nodes {
             memory_bytes: machine.memory_bytes,
             accounts: self.accounts,
             connections: self.connections.into(),
+            database_core: self.database_core,
         };
         let systems = NODES.map(|nodes| [System::Bare(nodes), System::Nodes(nodes)]);
         let row = |system| Row {
@@ -156,6 +169,7 @@ impl Nodes {
             muster: program::version(&binary)?,
             accounts: self.accounts,
             connections: self.connections.into(),
+            database_core: self.database_core,
             rows,
         };
         self.places.write_json(&measured)?;
@@ -183,6 +197,7 @@ struct Setup<'a> {
     memory_bytes: u64,
     accounts: u64,
     connections: usize,
+    database_core: Option<u16>,
 }
 
 impl Setup<'_> {
@@ -191,7 +206,7 @@ impl Setup<'_> {
         let connections = nodes * (POOL + BESIDES);
         let mut cluster = self
             .postgres
-            .start(self.memory_bytes, connections, dir)
+            .start(self.memory_bytes, connections, self.database_core, dir)
             .await?;
         // It takes connections from here on.
         cluster.connect(1).await?;

@@ -21,17 +21,22 @@ pub(super) fn text(measured: &Measured) -> String {
         muster,
         accounts,
         connections,
+        database_core,
         rows,
     } = measured;
     let runs = match rows.first().map_or(0, |row| row.runs.len()) {
         1 => "one run".to_owned(),
         runs => format!("median of {runs} runs with the range"),
     };
+    let share = match database_core {
+        None => "Nodes, database and generator share the machine.",
+        Some(_) => "The database had a core for itself, nodes and generator the other one.",
+    };
     let commit = machine.commit.as_deref().unwrap_or("unknown");
     let mut text = format!(
         "{muster} on {postgres}: {} accounts (those of `muster bench`), 100 a call, {connections} \
          connections to each node with one call in flight each, {runs}, each on a new cluster; commit \
-         {commit}. {machine}. Nodes, database and generator share the machine.\n",
+         {commit}. {machine}. {share}\n",
         grouped(*accounts),
     );
     for (position, work) in Work::ALL.into_iter().enumerate() {
@@ -108,6 +113,7 @@ mod tests {
             muster: "muster 0.1.0".to_owned(),
             accounts: 500_000,
             connections: 32,
+            database_core: None,
             rows: vec![
                 row(System::Bare(1), 1e5),
                 row(System::Nodes(1), 9e4),
