@@ -57,7 +57,7 @@ mod request_line;
 pub mod webhook;
 
 pub use answer::failure_body;
-pub use code::{ErrorCode, Retry};
+pub use code::ErrorCode;
 pub use command::{Command, Service};
 pub use failure::Failure;
 pub use profile_tag::{TagValue, further_fields};

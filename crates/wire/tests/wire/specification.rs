@@ -2,7 +2,7 @@
 
 use muster_accounts::rules::delete::Deletion;
 use muster_wire::{
-    Command, ErrorCode, Request, Retry, account_import, failure_body, kick, online_status::Status,
+    Command, ErrorCode, Request, account_import, failure_body, kick, online_status::Status,
     parse_call, platform::Platform, portrait_set,
 };
 
@@ -26,44 +26,24 @@ fn table(head: &str) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-/// The codes of a table with their advice. A code may stand for a range.
-fn stated_codes(head: &str, advice_at: usize) -> Vec<(u32, Retry)> {
+/// The codes of a table. A code may stand for a range.
+fn stated_codes(head: &str) -> Vec<u32> {
     let mut stated = Vec::new();
     for row in table(head) {
-        // Groups of codes that share a row but not their advice are parted by semicolons in both.
-        let groups: Vec<_> = row[0].split(';').collect();
-        let advice: Vec<_> = row[advice_at].split(';').map(str::trim).collect();
-        for (nth, group) in groups.iter().enumerate() {
-            let retry = retry(advice.get(nth).unwrap_or(advice.last().unwrap()));
-            for code in group.split(',').map(str::trim) {
-                let (first, last) = code.split_once('-').unwrap_or((code, code));
-                for code in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
-                    stated.push((code, retry));
-                }
-            }
+        for code in row[0].split([',', ';']).map(str::trim) {
+            let (first, last) = code.split_once('-').unwrap_or((code, code));
+            stated.extend(first.parse::<u32>().unwrap()..=last.parse().unwrap());
         }
     }
-    stated.sort_unstable_by_key(|(code, _)| *code);
+    stated.sort_unstable();
     stated
-}
-
-fn retry(advice: &str) -> Retry {
-    match advice.strip_prefix("wait ").unwrap_or(advice) {
-        "1 s" => Retry::AfterSeconds(1),
-        "1 min" => Retry::AfterSeconds(60),
-        "24 h" => Retry::AfterSeconds(86_400),
-        no if no.starts_with("no") => Retry::No,
-        yes if yes.starts_with("yes") => Retry::WithBackoff,
-        days if days.ends_with("up to 90 days") => Retry::AfterSeconds(7_776_000),
-        other => panic!("unknown advice {other:?}"),
-    }
 }
 
 #[test]
 fn codes() {
-    let mut stated = stated_codes("| Raised by muster |", 2);
-    stated.extend(stated_codes("| By fault injection only |", 2));
-    let known = ErrorCode::ALL.map(|code| (code.get(), code.retry()));
+    let mut stated = stated_codes("| Raised by muster |");
+    stated.extend(stated_codes("| By fault injection only |"));
+    let known = ErrorCode::ALL.map(ErrorCode::get);
     assert_eq!(known[..], stated);
     for code in ErrorCode::ALL {
         assert!(!code.meaning().is_empty());
