@@ -1,22 +1,44 @@
 //! The client itself: for whom it calls, and how a call goes out.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use muster_usersig::SecretKey;
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{CallError, SetupError, answer, http::Http, signer::Signer};
+use crate::{
+    Advice, CallError, REQUEST_LIMIT_BYTES, Retries, SetupError, answer, http::Http,
+    retries::Tries, signer::Signer,
+};
 
 /// What a [`Client`] does in its own way unless told otherwise.
+///
+/// ```
+/// use std::time::Duration;
+/// use muster_client::{Options, Retries};
+///
+/// let patience = Duration::from_mins(5);
+/// let options = Options {
+///     retries: Some(Retries { patience, ..Retries::default() }),
+///     ..Options::default()
+/// };
+/// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long one call may take in all. The server gives up on its own work after 3 s, and
+    /// How long one try of a call may take in all. The server gives up on its own work after 3 s, and
     /// callers are told to wait longer (wire §1.2). 10 s by default.
     pub timeout: Duration,
     /// How long a `UserSig` is signed for, in seconds; a new one is made at half of it. Tencent
     /// advises at least one day, which is the default.
     pub usersig_expire_s: u64,
+    /// Whether calls that failed are tried again. `None`, the default, tries each once: a second try
+    /// may meet what the first has done, so whoever switches it on should know what that means
+    /// ([`Retries`]).
+    pub retries: Option<Retries>,
 }
 
 impl Default for Options {
@@ -24,14 +46,19 @@ impl Default for Options {
         Options {
             timeout: Duration::from_secs(10),
             usersig_expire_s: 86_400,
+            retries: None,
         }
     }
 }
 
 /// Calls the account API as one admin of one app.
+///
+/// It holds a pool of connections and is meant to be shared: all calls take `&self`. Any number may be
+/// under way at the same time.
 pub struct Client {
     http: Http,
     signer: Signer,
+    retries: Option<Retries>,
 }
 
 impl Client {
@@ -41,6 +68,15 @@ impl Client {
     ///
     /// Nothing is sent yet. The machine's proxy settings (`HTTPS_PROXY` and the like) count, except
     /// for loopback addresses.
+    ///
+    /// ```
+    /// # use muster_client::{Client, SecretKey};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let key = SecretKey::parse("5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e")?;
+    /// let client = Client::new("http://127.0.0.1:7080", 1_400_000_000, "administrator", key)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(
         base: &str,
         sdkappid: u32,
@@ -51,6 +87,16 @@ impl Client {
     }
 
     /// The same with [`Options`].
+    ///
+    /// ```
+    /// # use muster_client::{Client, Options, Retries, SecretKey};
+    /// # fn example(key: SecretKey) -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = Options { retries: Some(Retries::default()), ..Options::default() };
+    /// let base = "https://adminapisgp.im.qcloud.com";
+    /// let client = Client::with_options(base, 1_400_000_000, "administrator", key, &options)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_options(
         base: &str,
         sdkappid: u32,
@@ -61,6 +107,7 @@ impl Client {
         Ok(Client {
             http: Http::new(base, options.timeout)?,
             signer: Signer::new(sdkappid, identifier, key, options.usersig_expire_s),
+            retries: options.retries.clone(),
         })
     }
 
@@ -71,12 +118,40 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, CallError> {
         let body = serde_json::to_vec(body).expect("request bodies are plain structs of text");
+        if body.len() > REQUEST_LIMIT_BYTES {
+            let bytes = body.len();
+            return Err(CallError::RequestTooLong { bytes });
+        }
+        let body = Bytes::from(body);
+        let began = Instant::now();
+        let mut tries = self.retries.as_ref().map(Tries::new);
+        loop {
+            let error = match self.try_once(command, body.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let pause = tries
+                .as_mut()
+                .and_then(|tries| tries.pause(error.advice(), began.elapsed(), fastrand::f64()));
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn try_once<T: DeserializeOwned>(
+        &self,
+        command: &str,
+        body: Bytes,
+    ) -> Result<T, CallError> {
+        let usersig = self.signer.usersig_now();
         let mut url = self.http.url(&format!("/v4/{command}"));
         url.query_pairs_mut()
             .append_pair("sdkappid", &self.signer.sdkappid().to_string())
             .append_pair("identifier", self.signer.identifier())
-            .append_pair("usersig", &self.signer.usersig_now())
-            .append_pair("random", &random().to_string())
+            .append_pair("usersig", &usersig)
+            .append_pair("random", &fastrand::u32(..).to_string())
             .append_pair("contenttype", "json");
         let request = self
             .http
@@ -84,7 +159,13 @@ impl Client {
             .header("content-type", "application/json")
             .body(body);
         let (status, answer) = self.http.send(request).await?;
-        answer::read(status, &answer)
+        let result = answer::read(status, &answer);
+        if let Err(error) = &result
+            && error.advice() == Advice::SignAnew
+        {
+            self.signer.forget(&usersig);
+        }
+        result
     }
 }
 
@@ -93,12 +174,7 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("host", &self.http.host())
             .field("signer", &self.signer)
+            .field("retries", &self.retries)
             .finish()
     }
-}
-
-/// The `random` of wire §1.1. No server relies on it, so a machine without randomness may still
-/// call.
-fn random() -> u32 {
-    getrandom::u32().unwrap_or(0)
 }

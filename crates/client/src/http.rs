@@ -154,6 +154,7 @@ fn tls(base: &Url) -> Result<rustls::ClientConfig, SetupError> {
 
 /// Why a client could not be made. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SetupError {
     /// The text is no URL.
     #[error(
@@ -182,6 +183,7 @@ pub enum SetupError {
 /// A call did not come through: whether the server did what it asked is unknown, except after
 /// [`Connect`](Self::Connect), where nothing was sent.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TransportError {
     /// No connection.
     #[error("cannot connect to {host}")]

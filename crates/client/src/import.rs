@@ -2,12 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallError, Client};
+use crate::{CallError, Client, answer::Nothing};
 
 /// A user to import.
 ///
 /// The limits are the server's to judge: a `user_id` of 1 to 32 bytes in 0x20-0x7e, `nick` and
 /// `face_url` of at most 500 bytes each.
+///
+/// ```
+/// use muster_client::ImportEntry;
+///
+/// let alice = ImportEntry {
+///     nick: Some("Alice"),
+///     face_url: Some("https://img.example.com/alice.png"),
+///     ..ImportEntry::id("alice")
+/// };
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ImportEntry<'a> {
     /// The team's own name for the user.
@@ -45,17 +55,22 @@ struct Accounts<'a> {
 }
 
 #[derive(Deserialize)]
-struct Nothing {}
-
-#[derive(Deserialize)]
 struct Imported {
-    // Always there, `[]` when empty: without it nobody could tell who was left out.
+    // muster always gives it. Elsewhere an OK that names nobody says that nobody failed.
     #[serde(rename = "FailAccounts")]
-    fail_accounts: Vec<String>,
+    fail_accounts: Option<Vec<String>>,
 }
 
 impl Client {
     /// Imports one user, or overwrites what is given of one that exists.
+    ///
+    /// ```no_run
+    /// # use muster_client::{CallError, Client, ImportEntry};
+    /// # async fn example(client: &Client) -> Result<(), CallError> {
+    /// client.account_import(&ImportEntry::id("alice")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn account_import(&self, entry: &ImportEntry<'_>) -> Result<(), CallError> {
         let Nothing {} = self.call("im_open_login_svc/account_import", entry).await?;
         Ok(())
@@ -65,6 +80,17 @@ impl Client {
     /// left out, each once, in the order given; empty when all are in.
     ///
     /// An id that is given more than once counts with its last entry.
+    ///
+    /// ```no_run
+    /// # use muster_client::{CallError, Client, ImportEntry};
+    /// # async fn example(client: &Client) -> Result<(), CallError> {
+    /// let entries = [ImportEntry::id("alice"), ImportEntry::id("bob")];
+    /// for user_id in client.multiaccount_import(&entries).await? {
+    ///     println!("{user_id} was left out");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn multiaccount_import(
         &self,
         entries: &[ImportEntry<'_>],
@@ -73,11 +99,19 @@ impl Client {
         let answer: Imported = self
             .call("im_open_login_svc/multiaccount_import", &body)
             .await?;
-        Ok(answer.fail_accounts)
+        Ok(answer.fail_accounts.unwrap_or_default())
     }
 
     /// The older form of [`multiaccount_import`](Self::multiaccount_import): ids only, and accounts
     /// that exist stay as they are.
+    ///
+    /// ```no_run
+    /// # use muster_client::{CallError, Client};
+    /// # async fn example(client: &Client) -> Result<(), CallError> {
+    /// let left_out = client.multiaccount_import_ids(&["alice", "bob"]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn multiaccount_import_ids(
         &self,
         user_ids: &[&str],
@@ -86,6 +120,6 @@ impl Client {
         let answer: Imported = self
             .call("im_open_login_svc/multiaccount_import", &body)
             .await?;
-        Ok(answer.fail_accounts)
+        Ok(answer.fail_accounts.unwrap_or_default())
     }
 }

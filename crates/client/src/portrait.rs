@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallError, Client, ItemFailure, answer};
+use crate::{
+    CallError, Client, ItemFailure,
+    answer::{self, Nothing},
+};
 
 /// The value of a profile field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,8 +15,8 @@ use crate::{CallError, Client, ItemFailure, answer};
 pub enum ProfileValue<'a> {
     /// Of a field such as `Tag_Profile_IM_Nick`.
     Text(Cow<'a, str>),
-    /// Of a field such as `Tag_Profile_IM_Level`.
-    Number(u32),
+    /// Of a field such as `Tag_Profile_IM_Level`: at most 32 bits in those that the protocol names.
+    Number(u64),
 }
 
 impl<'a> From<&'a str> for ProfileValue<'a> {
@@ -24,16 +27,18 @@ impl<'a> From<&'a str> for ProfileValue<'a> {
 
 impl From<u32> for ProfileValue<'_> {
     fn from(number: u32) -> Self {
-        ProfileValue::Number(number)
+        ProfileValue::Number(number.into())
     }
 }
 
 /// What is known of one user that was asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UserProfile {
     /// The id as asked.
     pub user_id: String,
-    /// The fields asked for as tag and value, without those never set; or why there are none.
+    /// The fields asked for as tag and value, without those never set; or why there are none. Code
+    /// 40003: there is no such account.
     pub fields: Result<Vec<(String, ProfileValue<'static>)>, ItemFailure>,
 }
 
@@ -61,27 +66,22 @@ struct SetItem<'a> {
 }
 
 #[derive(Deserialize)]
-struct Nothing {}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Got {
     user_profile_item: Vec<UserProfileItem>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct UserProfileItem {
     #[serde(rename = "To_Account")]
     to_account: String,
-    #[serde(default)]
     profile_item: Option<Vec<GotItem>>,
     result_code: i64,
-    #[serde(default)]
-    result_info: String,
+    result_info: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct GotItem {
     tag: String,
@@ -90,7 +90,21 @@ struct GotItem {
 
 impl Client {
     /// The profile fields `tags` of 1 to 500 users (Tencent advises at most 100), in the order
-    /// asked. Tags are those of wire §3.8, such as `Tag_Profile_IM_Nick`.
+    /// asked. A [`tag`](crate::tag) names a field; at most 100 can be asked for at a time.
+    ///
+    /// ```no_run
+    /// # use muster_client::{CallError, Client, tag};
+    /// # async fn example(client: &Client) -> Result<(), CallError> {
+    /// let team = tag::custom("Team");
+    /// for user in client.portrait_get(&["alice", "bob"], &[tag::NICK, &team]).await? {
+    ///     match user.fields {
+    ///         Ok(fields) => println!("{}: {fields:?}", user.user_id),
+    ///         Err(failure) => println!("{}: {failure}", user.user_id),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn portrait_get(
         &self,
         user_ids: &[&str],
@@ -101,11 +115,26 @@ impl Client {
             tag_list: tags,
         };
         let got: Got = self.call("profile/portrait_get", &body).await?;
-        let items = answer::one_each(user_ids.len(), got.user_profile_item, "UserProfileItem")?;
-        items.into_iter().map(user_profile).collect()
+        let named = got.user_profile_item;
+        let items = answer::one_each(user_ids, named, |item| &item.to_account, "UserProfileItem")?;
+        Ok(items.into_iter().map(user_profile).collect())
     }
 
-    /// Sets profile fields of one user, all of them or none.
+    /// Sets 1 to 100 profile fields of one user, all of them or none. A [`tag`](crate::tag) names a
+    /// field; of one that is given more than once the last value counts.
+    ///
+    /// ```no_run
+    /// # use muster_client::{CallError, Client, tag};
+    /// # async fn example(client: &Client) -> Result<(), CallError> {
+    /// let fields = [
+    ///     (tag::NICK, "Alice".into()),
+    ///     (tag::LEVEL, 3.into()),
+    ///     (&tag::custom("Team"), "blue".into()),
+    /// ];
+    /// client.portrait_set("alice", &fields).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn portrait_set(
         &self,
         user_id: &str,
@@ -121,24 +150,16 @@ impl Client {
     }
 }
 
-fn user_profile(item: UserProfileItem) -> Result<UserProfile, CallError> {
-    let fields = match (item.result_code, item.profile_item) {
-        (0, Some(items)) => Ok(items
-            .into_iter()
-            .map(|item| (item.tag, item.value))
-            .collect()),
-        (0, None) => {
-            return Err(answer::not_an_answer(
-                "a UserProfileItem has no ProfileItem",
-            ));
+fn user_profile(item: UserProfileItem) -> UserProfile {
+    let fields = match item.result_code {
+        0 => {
+            let fields = item.profile_item.unwrap_or_default().into_iter();
+            Ok(fields.map(|field| (field.tag, field.value)).collect())
         }
-        (code, _) => Err(ItemFailure {
-            code,
-            info: item.result_info,
-        }),
+        code => Err(ItemFailure::new(code, item.result_info)),
     };
-    Ok(UserProfile {
+    UserProfile {
         user_id: item.to_account,
         fields,
-    })
+    }
 }

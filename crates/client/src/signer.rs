@@ -71,6 +71,13 @@ impl Signer {
         });
         usersig
     }
+
+    /// Signs anew at the next call, because the server has refused this one. Nothing if that has
+    /// happened already, as when many calls are refused at the same time.
+    pub(crate) fn forget(&self, refused: &Arc<str>) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take_if(|signed| Arc::ptr_eq(&signed.usersig, refused));
+    }
 }
 
 impl fmt::Debug for Signer {
@@ -107,6 +114,19 @@ mod tests {
                 "at {now_s}"
             );
         }
+    }
+
+    #[test]
+    fn one_that_was_refused_is_not_used_again() {
+        let key = SecretKey::from_random([1; 32]);
+        let signer = Signer::new(1_400_000_000, "administrator", key, 1000);
+        let first = signer.usersig(5_000);
+        signer.forget(&first);
+        let second = signer.usersig(5_001);
+        assert_ne!(second, first);
+        // The refusal of another call with the first one.
+        signer.forget(&first);
+        assert!(Arc::ptr_eq(&signer.usersig(5_002), &second));
     }
 
     #[test]

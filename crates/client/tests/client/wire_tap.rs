@@ -1,4 +1,9 @@
-//! A listener that gives one answer to one request, and hands the request over.
+//! A listener that gives the answers that it was told to, and hands the requests over.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use serde_json::Value;
 use tokio::{
@@ -9,7 +14,7 @@ use tokio::{
 
 pub(crate) struct WireTap {
     pub(crate) base: String,
-    taken: JoinHandle<Sent>,
+    taken: JoinHandle<Vec<Sent>>,
 }
 
 /// A request as it was sent.
@@ -22,22 +27,69 @@ pub(crate) struct Sent {
 }
 
 impl WireTap {
+    /// Gives one answer to one request.
     pub(crate) async fn answering(answer: &str) -> WireTap {
-        let listener = silent_listener().await;
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let answer = answer.to_owned();
+        WireTap::answering_each(&[answer]).await
+    }
+
+    /// The same with an answer for each of several requests.
+    pub(crate) async fn answering_each(answers: &[&str]) -> WireTap {
+        WireTap::on(silent_listener().await, answers)
+    }
+
+    /// Gives each answer to one request, on a connection of its own that then ends, and no more. An
+    /// empty one is a connection that is cut.
+    pub(crate) fn on(listener: TcpListener, answers: &[&str]) -> WireTap {
+        let base = base(&listener);
+        let answers: Vec<String> = answers.iter().map(|&answer| answer.to_owned()).collect();
         let taken = tokio::spawn(async move {
-            let (mut connection, _) = listener.accept().await.unwrap();
-            let sent = read(&mut connection).await;
-            connection.write_all(answer.as_bytes()).await.unwrap();
-            sent
+            let mut taken = Vec::new();
+            for answer in answers {
+                taken.push(exchange(&listener, &answer).await);
+            }
+            taken
         });
         WireTap { base, taken }
     }
 
+    /// The only request.
     pub(crate) async fn request(self) -> Sent {
+        let mut taken = self.requests().await;
+        assert_eq!(taken.len(), 1);
+        taken.remove(0)
+    }
+
+    /// As many requests as there are answers.
+    pub(crate) async fn requests(self) -> Vec<Sent> {
         self.taken.await.unwrap()
     }
+}
+
+/// A listener that always gives the same answer: its base, and how many requests it has had.
+pub(crate) async fn always(answer: &str) -> (String, Arc<AtomicUsize>) {
+    let listener = silent_listener().await;
+    let base = base(&listener);
+    let answer = answer.to_owned();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    tokio::spawn(async move {
+        loop {
+            exchange(&listener, &answer).await;
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (base, count)
+}
+
+fn base(listener: &TcpListener) -> String {
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+async fn exchange(listener: &TcpListener, answer: &str) -> Sent {
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let sent = read(&mut connection).await;
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    sent
 }
 
 impl Sent {
@@ -64,10 +116,12 @@ pub(crate) async fn silent_listener() -> TcpListener {
 }
 
 pub(crate) fn status_200(body: &str) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    status(200, body)
+}
+
+pub(crate) fn status(status: u16, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
 }
 
 async fn read(connection: &mut TcpStream) -> Sent {

@@ -1,0 +1,141 @@
+//! What can go wrong with a call, and how it is told.
+
+use std::time::Duration;
+
+use muster_client::{
+    CallError, Client, ImportEntry, Options, REQUEST_LIMIT_BYTES, SecretKey, SetupError,
+    TransportError,
+};
+
+use crate::{
+    KEY, client,
+    wire_tap::{self, WireTap, status, status_200},
+};
+
+#[tokio::test]
+async fn failures_are_told_apart() {
+    let import = async |answer: &str| {
+        let tap = WireTap::answering(answer).await;
+        client(&tap)
+            .multiaccount_import(&[ImportEntry::id("a")])
+            .await
+            .unwrap_err()
+    };
+
+    let barred =
+        r#"{"ActionStatus":"FAIL","ErrorCode":70399,"ErrorInfo":"no","FailAccounts":["a"]}"#;
+    let CallError::Api(failure) = import(&status_200(barred)).await else {
+        panic!()
+    };
+    assert_eq!((failure.code, failure.info.as_str()), (70399, "no"));
+    assert_eq!(failure.fail_accounts, Some(vec!["a".to_owned()]));
+
+    assert!(matches!(
+        import(&status(503, "")).await,
+        CallError::HttpStatus { status: 503 }
+    ));
+
+    // A redirect is not followed: the UserSig would go along.
+    let moved = "HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+    assert!(matches!(
+        import(moved).await,
+        CallError::HttpStatus { status: 307 }
+    ));
+
+    for body in [
+        "<html>",
+        "{}",
+        r#"{"ActionStatus":"OK","ErrorCode":70500,"ErrorInfo":"","FailAccounts":[]}"#,
+        r#"{"ActionStatus":"FAIL","ErrorCode":0,"ErrorInfo":""}"#,
+        r#"{"ActionStatus":"ok","ErrorCode":0,"ErrorInfo":"","FailAccounts":[]}"#,
+        r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","FailAccounts":"a"}"#,
+    ] {
+        let error = import(&status_200(body)).await;
+        assert!(
+            matches!(error, CallError::NotAnAnswer { .. }),
+            "{body}: {error}"
+        );
+    }
+
+    let broken = import("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{").await;
+    assert!(
+        matches!(broken, CallError::Transport(TransportError::Broken { .. })),
+        "{broken}"
+    );
+}
+
+/// With the bounds of what is sent a server cannot be made to cut a call off in its middle.
+#[tokio::test]
+async fn a_request_that_no_server_takes_is_not_sent() {
+    let key = SecretKey::parse(KEY).unwrap();
+    let nobody = Client::new("http://127.0.0.1:1", 1, "administrator", key).unwrap();
+    let nick = "n".repeat(REQUEST_LIMIT_BYTES);
+    let entry = ImportEntry {
+        nick: Some(&nick),
+        ..ImportEntry::id("a")
+    };
+    let error = nobody.account_import(&entry).await.unwrap_err();
+    let CallError::RequestTooLong { bytes } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        bytes,
+        REQUEST_LIMIT_BYTES + r#"{"UserID":"a","Nick":""}"#.len()
+    );
+
+    let nick = "n".repeat(nick.len() - r#"{"UserID":"a","Nick":""}"#.len());
+    let entry = ImportEntry {
+        nick: Some(&nick),
+        ..ImportEntry::id("a")
+    };
+    let error = nobody.account_import(&entry).await.unwrap_err();
+    assert!(matches!(error, CallError::Transport(_)), "{error}");
+}
+
+#[tokio::test]
+async fn nobody_there_and_nobody_answering() {
+    let tap = WireTap::answering("").await;
+    let key = || SecretKey::parse(KEY).unwrap();
+    let options = Options {
+        timeout: Duration::from_millis(50),
+        ..Options::default()
+    };
+    let silent = wire_tap::silent_listener().await;
+    let base = format!("http://{}", silent.local_addr().unwrap());
+    let waiting = Client::with_options(&base, 1, "administrator", key(), &options).unwrap();
+    let timed_out = waiting.account_check(&["a"]).await.unwrap_err();
+    assert!(matches!(
+        timed_out,
+        CallError::Transport(TransportError::TimedOut { .. })
+    ));
+
+    drop(silent);
+    let refused = waiting.account_check(&["a"]).await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            CallError::Transport(TransportError::Connect { .. })
+        ),
+        "{refused:?}"
+    );
+
+    // Neither the key nor a UserSig shows, whichever way an error or the client is printed.
+    let usersig = {
+        let _ = client(&tap).account_check(&["a"]).await;
+        tap.request().await.parameter("usersig").to_owned()
+    };
+    for text in [format!("{refused:?} {timed_out:?}"), format!("{waiting:?}")] {
+        assert!(!text.contains(KEY) && !text.contains("usersig="), "{text}");
+        assert!(!text.contains(&usersig[..12]), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn https_is_set_up_with_the_roots_of_the_machine() {
+    let key = SecretKey::parse(KEY).unwrap();
+    match Client::new("https://console.tim.qq.com", 1, "administrator", key) {
+        // A machine without root certificates has to say so.
+        Ok(_) | Err(SetupError::Tls(_)) => {}
+        Err(other) => panic!("{other:?}"),
+    }
+}
