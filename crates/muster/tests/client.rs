@@ -1,0 +1,169 @@
+//! The client of this repository against the real server: each command, and what is tried again.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::time::Duration;
+
+use muster_client::{
+    AccountStatus, Advice, Backoff, Client, ImportEntry, OnlineState, OnlineUser, Options,
+    ProfileValue, Retries,
+    operator::{AppChange, NewFault, Operator},
+    tag,
+};
+use muster_testkit::{Launch, Muster, SDKAPPID, sample_key, session::Device};
+
+fn dev(dir: &tempfile::TempDir) -> Muster {
+    Launch::dev(env!("CARGO_BIN_EXE_muster"), &dir.path().join("data")).start()
+}
+
+fn client(muster: &Muster, retries: Option<Retries>) -> Client {
+    let options = Options {
+        retries,
+        ..Options::default()
+    };
+    let base = muster.accounts_url();
+    Client::with_options(base, SDKAPPID, "administrator", sample_key(), &options).unwrap()
+}
+
+/// Waits longer than a test takes, in short steps.
+fn patient(muster: &Muster) -> Client {
+    let backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(100));
+    let patience = Duration::from_hours(1);
+    client(muster, Some(Retries { patience, backoff }))
+}
+
+fn operator(muster: &Muster) -> Operator {
+    Operator::new(muster.operator_url(), &muster.operator_token()).unwrap()
+}
+
+#[tokio::test]
+async fn every_command_is_understood_on_both_sides() {
+    let dir = tempfile::tempdir().unwrap();
+    let muster = dev(&dir);
+    let client = client(&muster, None);
+
+    let alice = ImportEntry {
+        user_id: "alice",
+        nick: Some("Alice"),
+        face_url: Some("https://img.example.com/alice.png"),
+    };
+    client.account_import(&alice).await.unwrap();
+    let entries = [ImportEntry::id("bob"), ImportEntry::id("josé")];
+    let left_out = client.multiaccount_import(&entries).await.unwrap();
+    assert_eq!(left_out, ["josé"]);
+    let left_out = client.multiaccount_import_ids(&["alice", "carol"]).await;
+    assert_eq!(left_out.unwrap(), [""; 0]);
+
+    // Ids come back as they were asked for, whatever they are.
+    let too_long = "x".repeat(100);
+    let asked = ["alice", "nobody", "carol", "josé\n\"", &too_long, "alice"];
+    let checked = client.account_check(&asked).await.unwrap();
+    let ids: Vec<_> = checked.iter().map(|user| user.user_id.as_str()).collect();
+    assert_eq!(ids, asked);
+    let imported: Vec<_> = checked
+        .iter()
+        .map(|user| user.status == Ok(AccountStatus::Imported))
+        .collect();
+    assert_eq!(imported, [true, false, true, false, false, true]);
+
+    let change = AppChange {
+        custom_fields: Some(vec!["Team".to_owned()]),
+        ..AppChange::default()
+    };
+    operator(&muster)
+        .change_app(SDKAPPID, &change)
+        .await
+        .unwrap();
+    let team = tag::custom("Team");
+    let fields = [(tag::LEVEL, 3.into()), (&*team, "blue".into())];
+    client.portrait_set("alice", &fields).await.unwrap();
+    let tags = [tag::NICK, tag::LEVEL, &team, tag::GENDER];
+    let profiles = client.portrait_get(&["nobody", "alice"], &tags).await;
+    let profiles = profiles.unwrap();
+    assert_eq!(profiles[0].fields.as_ref().unwrap_err().code, 40003);
+    let expected = [
+        (tag::NICK, ProfileValue::from("Alice")),
+        (tag::LEVEL, 3.into()),
+        (&*team, "blue".into()),
+    ];
+    let expected = expected.map(|(tag, value)| (tag.to_owned(), value));
+    assert_eq!(profiles[1].fields, Ok(expected.to_vec()));
+
+    let state = |user: &OnlineUser| user.status.as_ref().unwrap().state;
+    let mut device = Device::sign_in(muster.accounts_url(), "alice", "Web");
+    let asked = ["alice", "bob", "nobody"];
+    let users = client.query_online_status(&asked).await.unwrap();
+    assert_eq!(users, client.querystate(&asked).await.unwrap());
+    assert_eq!(state(&users[0]), OnlineState::Online);
+    let devices = &users[0].status.as_ref().unwrap().devices;
+    assert_eq!(devices.len(), 1);
+    assert_eq!(devices[0].platform, "Web");
+    assert_eq!(devices[0].state, OnlineState::Online);
+    assert_eq!(state(&users[1]), OnlineState::Offline);
+    assert_eq!(users[2].status.as_ref().unwrap_err().code, 70107);
+    client.kick("alice").await.unwrap();
+    device.wait_for_close();
+    let users = client.query_online_status(&["alice"]).await.unwrap();
+    assert_eq!(state(&users[0]), OnlineState::Offline);
+
+    let asked = ["alice", "nobody", "administrator", "alice"];
+    let deleted = client.account_delete(&asked).await.unwrap();
+    let code = |failure: &muster_client::ItemFailure| failure.code;
+    let codes: Vec<_> = deleted
+        .iter()
+        .map(|user| user.outcome.as_ref().err().map(code))
+        .collect();
+    assert_eq!(codes, [None, Some(70107), Some(70402), Some(70107)]);
+    assert!(muster.terminate().status.success());
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let muster = dev(&dir);
+    let operator = operator(&muster);
+    let strikes = |code, cut| NewFault {
+        command: Some("account_import".to_owned()),
+        code,
+        cut,
+        count: Some(2),
+        ..NewFault::default()
+    };
+    let alice = ImportEntry::id("alice");
+    for fault in [
+        strikes(None, true),
+        strikes(Some(60007), false),
+        strikes(Some(70500), false),
+    ] {
+        operator.add_fault(&fault).await.unwrap();
+        // The fault is one that a single try meets.
+        let error = client(&muster, None).account_import(&alice).await;
+        assert_ne!(error.unwrap_err().advice(), Advice::Never);
+        patient(&muster).account_import(&alice).await.unwrap();
+        assert_eq!(operator.faults().await.unwrap(), []);
+    }
+    assert!(muster.terminate().status.success());
+}
+
+/// What the docs of `Retries` warn of.
+#[tokio::test]
+async fn a_deletion_whose_answer_was_lost_finds_nobody_at_the_second_try() {
+    let dir = tempfile::tempdir().unwrap();
+    let muster = dev(&dir);
+    let client = patient(&muster);
+    client
+        .account_import(&ImportEntry::id("alice"))
+        .await
+        .unwrap();
+    let lost = NewFault {
+        command: Some("account_delete".to_owned()),
+        cut: true,
+        carried_out: true,
+        count: Some(1),
+        ..NewFault::default()
+    };
+    operator(&muster).add_fault(&lost).await.unwrap();
+    let deleted = client.account_delete(&["alice"]).await.unwrap();
+    assert_eq!(deleted[0].outcome.as_ref().unwrap_err().code, 70107);
+    assert!(muster.terminate().status.success());
+}
