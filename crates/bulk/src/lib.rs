@@ -19,6 +19,7 @@
 //!
 //! Nothing here writes to a terminal. Memory does not grow with the file.
 
+pub mod file;
 mod record;
 
 pub use record::{Entry, Fault, Raw, Record};

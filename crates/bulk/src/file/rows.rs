@@ -1,0 +1,166 @@
+//! The rows of a CSV file. `csv-core` tells fields apart; what is here bounds a row, says on which line
+//! it begins, and notices quotes that are never closed.
+
+use bytes::{Bytes, BytesMut};
+use csv_core::ReadRecordResult;
+use memchr::memchr2_iter;
+
+use super::{ReadError, input::Input};
+
+/// The longest row, as it stands in the file.
+pub(super) const ROW_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// How much is read at a time.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Rows share chunks of about this size. Who keeps a row keeps its chunk.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+pub(super) struct Row {
+    /// The line that it begins on, counted from 1.
+    pub(super) line: u64,
+    /// Their bytes, one after the other.
+    pub(super) fields: Bytes,
+    /// Where each ends.
+    pub(super) ends: Box<[u32]>,
+}
+
+pub(super) struct Rows {
+    input: Input,
+    csv: csv_core::Reader,
+    read: Box<[u8]>,
+    /// What of it is not parsed yet.
+    unparsed: std::ops::Range<usize>,
+    line: LineCount,
+    /// Room for fields. Those of the row in progress are at its beginning.
+    room: BytesMut,
+    ends: Vec<usize>,
+}
+
+impl Rows {
+    pub(super) fn new(input: Input, delimiter: u8) -> Self {
+        Self {
+            input,
+            csv: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            read: vec![0; READ_BYTES].into(),
+            unparsed: 0..0,
+            line: LineCount::default(),
+            room: BytesMut::zeroed(CHUNK_BYTES),
+            ends: vec![0; 16],
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Row>, ReadError> {
+        if !self.skip_line_ends()? {
+            return Ok(None);
+        }
+        let line = self.line.number();
+        let (mut bytes, mut fields_bytes, mut fields) = (0, 0, 0);
+        loop {
+            // A line end closes a last row that has none, unless it stands within quotes.
+            let at_end = self.unparsed.is_empty() && !self.fill()?;
+            let input = if at_end {
+                b"\n"
+            } else {
+                &self.read[self.unparsed.clone()]
+            };
+            let (result, parsed, written, ended) = self.csv.read_record(
+                input,
+                &mut self.room[fields_bytes..],
+                &mut self.ends[fields..],
+            );
+            if !at_end {
+                self.line.pass(&input[..parsed]);
+                self.unparsed.start += parsed;
+            }
+            bytes += parsed;
+            fields_bytes += written;
+            fields += ended;
+            if bytes > ROW_LIMIT_BYTES {
+                let limit_bytes = ROW_LIMIT_BYTES;
+                return Err(ReadError::RowTooLong { line, limit_bytes });
+            }
+            match result {
+                ReadRecordResult::Record => break,
+                ReadRecordResult::InputEmpty if at_end => {
+                    return Err(ReadError::UnclosedQuote { line });
+                }
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => self.make_room(fields_bytes),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::End => unreachable!("only after an empty input"),
+            }
+        }
+        let ends = self.ends[..fields]
+            .iter()
+            .map(|&end| u32::try_from(end).expect("no longer than the row"));
+        Ok(Some(Row {
+            line,
+            ends: ends.collect(),
+            fields: self.room.split_to(fields_bytes).freeze(),
+        }))
+    }
+
+    /// Goes to where the next row begins; says whether there is one. Empty lines are none.
+    fn skip_line_ends(&mut self) -> Result<bool, ReadError> {
+        loop {
+            if self.unparsed.is_empty() && !self.fill()? {
+                return Ok(false);
+            }
+            let unparsed = &self.read[self.unparsed.clone()];
+            let ends = unparsed
+                .iter()
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+                .count();
+            self.line.pass(&unparsed[..ends]);
+            self.unparsed.start += ends;
+            if !self.unparsed.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Reads more; says whether there is any.
+    fn fill(&mut self) -> Result<bool, ReadError> {
+        self.unparsed = 0..0;
+        self.unparsed = 0..self.input.read(&mut self.read)?;
+        Ok(!self.unparsed.is_empty())
+    }
+
+    /// Goes on in another chunk, which has twice the room for the row in progress.
+    fn make_room(&mut self, fields_bytes: usize) {
+        let mut room = BytesMut::zeroed(CHUNK_BYTES.max(fields_bytes * 2));
+        room[..fields_bytes].copy_from_slice(&self.room[..fields_bytes]);
+        self.room = room;
+    }
+}
+
+/// Counts lines that end in `\n`, `\r\n` or `\r`.
+#[derive(Default)]
+struct LineCount {
+    ended: u64,
+    /// Whether the byte before was a `\r`, which a `\n` belongs to.
+    after_return: bool,
+}
+
+impl LineCount {
+    /// Of the byte that comes next, counted from 1.
+    fn number(&self) -> u64 {
+        self.ended + 1
+    }
+
+    fn pass(&mut self, bytes: &[u8]) {
+        for place in memchr2_iter(b'\r', b'\n', bytes) {
+            let after_return = match place.checked_sub(1) {
+                Some(before) => bytes[before] == b'\r',
+                None => self.after_return,
+            };
+            if bytes[place] == b'\r' || !after_return {
+                self.ended += 1;
+            }
+        }
+        if let Some(&last) = bytes.last() {
+            self.after_return = last == b'\r';
+        }
+    }
+}
