@@ -4,6 +4,7 @@
 //! - `lines`, `rows`: where a record begins and ends, within bounds that hold for every file.
 //! - `object`, `check`: what a record says, and whether it can be imported.
 //! - `reader`, `writer`: the doors to all that.
+//! - `partial`: a file that has its name only once it is whole.
 //!
 //! Reading and writing block, so they belong on a thread of their own.
 
@@ -12,14 +13,18 @@ mod error;
 mod input;
 mod lines;
 mod object;
+mod partial;
 mod reader;
 mod rows;
+mod writer;
 
 use std::{fmt, path::Path};
 
 pub use self::{
     error::ReadError,
+    partial::PartialFile,
     reader::{ReadOptions, Reader},
+    writer::{WriteOptions, Writer},
 };
 
 /// How the records of a file are written down.

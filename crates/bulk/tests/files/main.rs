@@ -6,6 +6,7 @@ mod compressed;
 mod csv_files;
 mod ndjson_files;
 mod pieces;
+mod writing;
 
 use std::io::{self, Cursor, Read};
 

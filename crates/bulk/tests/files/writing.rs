@@ -1,0 +1,191 @@
+use std::{
+    fs,
+    io::{self, Cursor, ErrorKind, Write},
+};
+
+use muster_bulk::{
+    Raw,
+    file::{Compression, Format, PartialFile, ReadOptions, Reader, WriteOptions, Writer},
+};
+use proptest::prelude::*;
+
+use super::{options, read, read_all, values};
+
+const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
+
+/// What [`Writer`] makes of it.
+fn written(
+    options: WriteOptions,
+    write: impl FnOnce(&mut Writer<Vec<u8>>) -> io::Result<()>,
+) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), options).unwrap();
+    write(&mut writer).unwrap();
+    writer.finish().unwrap()
+}
+
+fn compressed(format: Format, compression: Compression) -> WriteOptions {
+    WriteOptions {
+        compression,
+        ..WriteOptions::new(format)
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ -~]{0,20}",
+        prop::collection::vec(
+            prop::sample::select(vec![
+                "\"", ",", ";", "\n", "\r", "\r\n", "\\", " ", "\0", "中", "🙂", "\u{feff}",
+                "e\u{301}",
+            ]),
+            0..12
+        )
+        .prop_map(|parts| parts.concat()),
+    ]
+}
+
+type Account = (String, String, String);
+
+fn accounts() -> impl Strategy<Value = Vec<Account>> {
+    prop::collection::vec(("[ -~]{1,32}", text(), text()), 0..20)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn rows_that_were_written_are_read(
+        accounts in accounts(),
+        delimiter in prop::sample::select(b",;\t|".to_vec()),
+    ) {
+        for compression in COMPRESSIONS {
+            let options = WriteOptions { delimiter, ..compressed(Format::Csv, compression) };
+            let file = written(options, |writer| {
+                writer.write_row(["user_id", "nick", "face_url"])?;
+                accounts.iter().try_for_each(|(user_id, nick, face_url)| {
+                    writer.write_row([user_id, nick, face_url])
+                })
+            });
+            let options = ReadOptions { delimiter: Some(delimiter), ..super::options(Format::Csv) };
+            let (records, error) = read(&file, &options);
+            prop_assert!(error.is_none(), "{:?}", error);
+            prop_assert_eq!(records.len(), accounts.len());
+            for (record, (user_id, nick, face_url)) in records.iter().zip(&accounts) {
+                let expected = (
+                    user_id.as_str(),
+                    Some(nick.as_str()).filter(|text| !text.is_empty()),
+                    Some(face_url.as_str()).filter(|text| !text.is_empty()),
+                );
+                prop_assert_eq!(values(record.entry.as_ref().unwrap()), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn objects_that_were_written_are_read(accounts in accounts()) {
+        for compression in COMPRESSIONS {
+            let file = written(compressed(Format::Ndjson, compression), |writer| {
+                accounts.iter().try_for_each(|(user_id, nick, face_url)| {
+                    writer.write_object(&serde_json::json!({
+                        "user_id": user_id, "nick": nick, "face_url": face_url,
+                    }))
+                })
+            });
+            let (records, error) = read(&file, &options(Format::Ndjson));
+            prop_assert!(error.is_none(), "{:?}", error);
+            prop_assert_eq!(records.len(), accounts.len());
+            for (record, (user_id, nick, face_url)) in records.iter().zip(&accounts) {
+                let expected = (user_id.as_str(), Some(nick.as_str()), Some(face_url.as_str()));
+                prop_assert_eq!(values(record.entry.as_ref().unwrap()), expected);
+            }
+        }
+    }
+
+    /// Also those that are at fault: what is corrected must not change in anything else.
+    #[test]
+    fn records_that_are_written_again_stay_as_they_are(
+        rows in prop::collection::vec(prop::collection::vec(text(), 1..5), 0..10),
+        lines in prop::collection::vec("[^\r\n]{0,30}", 0..10),
+    ) {
+        let of_rows = written(WriteOptions::new(Format::Csv), |writer| {
+            writer.write_row(["nick", "user_id", "x"])?;
+            rows.iter().try_for_each(|row| writer.write_row(row))
+        });
+        let of_lines = lines.join("\n").into_bytes();
+        for (format, file) in [(Format::Csv, of_rows), (Format::Ndjson, of_lines)] {
+            for compression in COMPRESSIONS {
+                let mut reader = Reader::new(Cursor::new(file.clone()), &options(format)).unwrap();
+                let header = reader.header().cloned();
+                let (records, error) = read_all(&mut reader);
+                prop_assert!(error.is_none(), "{:?}", error);
+                let again = written(compressed(format, compression), |writer| {
+                    if let Some(header) = &header {
+                        writer.write_raw(header)?;
+                    }
+                    records.iter().try_for_each(|record| writer.write_raw(&record.raw))
+                });
+                let (read_again, error) = read(&again, &options(format));
+                prop_assert!(error.is_none(), "{:?}", error);
+                prop_assert_eq!(read_again.len(), records.len());
+                for (one, other) in records.iter().zip(&read_again) {
+                    prop_assert_eq!(&one.raw, &other.raw);
+                    prop_assert_eq!(&one.entry, &other.entry);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_of_the_other_format_is_refused() {
+    let mut csv = Writer::new(Vec::new(), WriteOptions::new(Format::Csv)).unwrap();
+    let error = csv.write_raw(&Raw::Line("{}".into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(csv.finish().unwrap(), b"");
+    let mut ndjson = Writer::new(Vec::new(), WriteOptions::new(Format::Ndjson)).unwrap();
+    let error = ndjson.write_row(["a"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(ndjson.finish().unwrap(), b"");
+}
+
+#[test]
+fn what_is_flushed_can_be_read_before_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    for compression in COMPRESSIONS {
+        let path = dir.path().join("rejects");
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = Writer::new(file, compressed(Format::Ndjson, compression)).unwrap();
+        writer
+            .write_raw(&Raw::Line("{\"user_id\":\"a\"}".into()))
+            .unwrap();
+        writer.flush().unwrap();
+        let (records, _) = read(&fs::read(&path).unwrap(), &options(Format::Ndjson));
+        assert_eq!(records.len(), 1, "{compression}");
+    }
+}
+
+#[test]
+fn a_partial_file_gets_its_name_when_it_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, partial) = (dir.path().join("a.csv"), dir.path().join("a.csv.partial"));
+    fs::write(&path, "before").unwrap();
+
+    let mut file = PartialFile::create(&path).unwrap();
+    file.write_all(b"after").unwrap();
+    assert_eq!(fs::read(&partial).unwrap(), b"after");
+    let second = PartialFile::create(&path).err().unwrap();
+    assert_eq!(second.kind(), ErrorKind::AlreadyExists);
+    drop(file);
+    assert!(!partial.exists());
+    assert_eq!(fs::read(&path).unwrap(), b"before");
+
+    let mut file = PartialFile::create(&path).unwrap();
+    file.write_all(b"after").unwrap();
+    file.keep().unwrap();
+    assert!(!partial.exists());
+    assert_eq!(fs::read(&path).unwrap(), b"after");
+
+    for no_file in [dir.path(), "/".as_ref(), "".as_ref()] {
+        assert!(PartialFile::create(no_file).is_err(), "{no_file:?}");
+    }
+}
