@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::{future::poll_fn, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    net::Ipv4Addr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use muster_accounts::{
     AccountStore, Cluster, Edition, Ended, EndedSession, NewApp, News, SdkAppId, SessionKey,
@@ -315,6 +320,36 @@ async fn who_changes_something_rings() {
     let ended = node.cluster.end_users(APP, &users, Ended::Kicked);
     assert_eq!(ended.await.unwrap(), []);
     rung.recv().await.unwrap();
+}
+
+/// All look four times a second anyway: a ring is heard by who looks more often than that.
+#[tokio::test]
+async fn who_hears_a_ring_looks_at_once() {
+    const LOOKS: u32 = 20;
+    const LONGEST: Duration = Duration::from_millis(250 * LOOKS as u64 / 2);
+    let url = postgres::shared().new_database();
+    let node = Node::open(&url).await;
+    // From now on each look has something to tell.
+    let alice = node.online("alice").await;
+    let users = [alice.user_id];
+    let ended = node.cluster.end_users(APP, &users, Ended::Kicked);
+    assert_eq!(ended.await.unwrap().len(), 1);
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // Again while the machine is too busy for it.
+    loop {
+        let began = Instant::now();
+        for _ in 0..LOOKS {
+            client.batch_execute("NOTIFY muster").await.unwrap();
+            let looked = node.hears("a look", |news| !news.ended.is_empty());
+            looked.await;
+        }
+        if began.elapsed() < LONGEST {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it does not hear the rings");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! A client program that shows that its user is online: the smallest one over a WebSocket.
 
-use std::{io, net::TcpStream};
+use std::{
+    io,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use tungstenite::{Error, Message, WebSocket};
 
@@ -66,19 +70,35 @@ impl Device {
     ///
     /// # Panics
     ///
-    /// If something else comes.
+    /// If something else comes, or nothing.
     pub fn wait_for_close(&mut self) -> Option<u16> {
+        self.wait_for_close_within(PATIENCE)
+    }
+
+    /// Likewise, for a server that is to do it by then.
+    ///
+    /// # Panics
+    ///
+    /// If something else comes, or it is late.
+    pub fn wait_for_close_within(&mut self, limit: Duration) -> Option<u16> {
+        let end = Instant::now() + limit;
         let code = loop {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "the session is not closed within {limit:?}"
+            );
+            self.wait_for_bytes_at_most(left);
             match self.0.read() {
                 Ok(Message::Ping(_)) => {}
                 Ok(Message::Close(frame)) => break frame.map(|frame| frame.code.into()),
                 Ok(other) => panic!("more came: {other:?}"),
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    panic!("the session is not closed")
-                }
+                // Its time is over.
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return None,
             }
         };
+        self.wait_for_bytes_at_most(PATIENCE);
         self.read_to_the_end();
         code
     }
@@ -88,6 +108,11 @@ impl Device {
         // The server may have closed it at the same moment.
         let _ = self.0.close(None);
         self.read_to_the_end();
+    }
+
+    fn wait_for_bytes_at_most(&self, time: Duration) {
+        let set = self.0.get_ref().set_read_timeout(Some(time));
+        set.expect("an option of an open connection can be set");
     }
 
     fn read_to_the_end(&mut self) {
