@@ -37,14 +37,14 @@ use crate::{
     unrefused,
 };
 
-pub(crate) use nodes::remove_node;
 use nodes::{Node, Others};
+pub(crate) use nodes::remove_node;
 
 /// How long a call waits to be counted before it passes without. The database is asked by
 /// the call itself as well, so it is not worth a long wait.
 const COUNT_PATIENCE: Duration = Duration::from_millis(500);
 
-/// How many sessions are taken away in one look, which is to be short.
+/// How many sessions are taken away by one statement of a look, which is to be short.
 const REMOVED_AT_ONCE: usize = 5000;
 
 /// How many may wait for that; beyond, all of this node are taken away.
@@ -140,10 +140,13 @@ impl State {
             }
             return Ok(());
         }
-        // The database was away for long. It is quicker to take all away, and enter again what is open.
-        sessions::remove_all(client, self.node.id()).await?;
-        lock(&self.forgotten).clear();
-        lock(&self.news).forgotten = true;
+        // The database was away for long. It is quicker to take all away, and enter again what is open; also
+        // what enters in the meantime.
+        let removed = sessions::remove_some(client, self.node.id(), REMOVED_AT_ONCE).await?;
+        if removed < REMOVED_AT_ONCE {
+            lock(&self.forgotten).clear();
+            lock(&self.news).forgotten = true;
+        }
         Ok(())
     }
 }

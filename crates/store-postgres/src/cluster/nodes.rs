@@ -15,7 +15,7 @@ use muster_accounts::UnixSeconds;
 use tokio::time::Instant;
 use tokio_postgres::{error::SqlState, types::ToSql};
 
-use super::{Note, lock};
+use super::{Note, REMOVED_AT_ONCE, lock};
 use crate::retry::Failure;
 
 /// How often a row is touched.
@@ -27,26 +27,51 @@ const REMOVE_PERIOD: Duration = Duration::from_secs(5);
 /// Tags are below this.
 const TAGS: i16 = 1 << 12;
 
-const TOUCH: &str = "UPDATE muster.node SET seen_at = now() WHERE node = $1 RETURNING tag";
+/// Not a row of which others have begun to take the sessions away ([`REMOVE_SILENT`]).
+const TOUCH: &str = "UPDATE muster.node SET seen_at = now() \
+    WHERE node = $1 AND seen_at > '-infinity' RETURNING tag";
 
 const TELL: &str = "UPDATE muster.node SET seen_at = now(), note = $2, note_revision = $3 \
-    WHERE node = $1 RETURNING tag";
+    WHERE node = $1 AND seen_at > '-infinity' RETURNING tag";
 
 const REGISTER: &str = "INSERT INTO muster.node (node, tag, seen_at, note, note_revision) \
-    VALUES ($1, $2, now(), $3, $4)";
+    VALUES ($1, $2, now(), $3, $4)
+    ON CONFLICT (node) DO UPDATE SET
+        tag = excluded.tag, seen_at = excluded.seen_at, note = excluded.note,
+        note_revision = excluded.note_revision";
 
-/// A node counts as alive for five seconds after it was seen; this is said once more in
-/// [`super::sessions`]. Its row stays a little longer, so that a short pause costs it nothing.
+/// Some sessions of nodes that are silent. A node counts as alive for five seconds after it was seen; this
+/// is said once more in [`super::sessions`]. Its row stays a little longer, so that a short pause costs it
+/// nothing. From the first of its sessions to the last it was never seen: if it comes back it registers
+/// anew, which waits for this statement to end, and enters what it misses. What one node takes away,
+/// the others pass over.
 const REMOVE_SILENT: &str = "
-    WITH gone AS (
-        DELETE FROM muster.node WHERE seen_at < now() - interval '15 s' RETURNING node
+    WITH silent AS (
+        SELECT node FROM muster.node WHERE seen_at < now() - interval '15 s'
+        FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        UPDATE muster.node SET seen_at = '-infinity' FROM silent
+        WHERE node.node = silent.node RETURNING node.node
+    ), piece AS (
+        SELECT sdkappid, user_id, session_id FROM muster.session
+        JOIN gone ON gone.node = session.node LIMIT $1
     )
-    DELETE FROM muster.session USING gone WHERE session.node = gone.node";
+    DELETE FROM muster.session USING piece
+    WHERE session.sdkappid = piece.sdkappid AND session.user_id = piece.user_id
+        AND session.session_id = piece.session_id";
 
-/// Sessions whose node was removed before they were entered.
+const REMOVE_EMPTY: &str = "
+    DELETE FROM muster.node WHERE seen_at = '-infinity'
+        AND NOT EXISTS (SELECT FROM muster.session WHERE session.node = node.node)";
+
+/// Some sessions whose node was removed before they were entered.
 const REMOVE_ORPHANS: &str = "
-    DELETE FROM muster.session
-    WHERE NOT EXISTS (SELECT FROM muster.node WHERE node.node = session.node)";
+    DELETE FROM muster.session USING (
+        SELECT sdkappid, user_id, session_id FROM muster.session
+        WHERE NOT EXISTS (SELECT FROM muster.node WHERE node.node = session.node) LIMIT $1
+    ) AS piece
+    WHERE session.sdkappid = piece.sdkappid AND session.user_id = piece.user_id
+        AND session.session_id = piece.session_id";
 
 const REMOVE_NODE: &str = "
     WITH gone AS (DELETE FROM muster.node WHERE node = $1)
@@ -75,7 +100,10 @@ struct Times {
     touched: Option<Instant>,
     /// Whether the row is known to be there; if it is made and no answer comes, it is not.
     is_registered: bool,
+    /// When all who were gone had been removed.
     removed: Option<Instant>,
+    /// Whether that includes sessions without a node.
+    are_orphans_removed: bool,
 }
 
 impl Node {
@@ -98,7 +126,8 @@ impl Node {
         second << 31 | tag << 19
     }
 
-    /// Touches this node's row, or makes it; then true. Others who are gone are removed in passing.
+    /// Touches this node's row, or makes it; then true. Others who are gone are removed in passing,
+    /// some at a time.
     pub(super) async fn show(
         &self,
         client: &impl GenericClient,
@@ -133,25 +162,42 @@ impl Node {
                 self.tag
                     .store(row.get::<_, i16>(0).into(), Ordering::Relaxed);
             } else {
-                lock(&self.times).is_registered = false;
+                {
+                    let mut times = lock(&self.times);
+                    times.is_registered = false;
+                    times.are_orphans_removed = false;
+                }
                 self.register(client, &text, revision).await?;
             }
             lock(&self.times).touched = Some(Instant::now());
             let mut note = lock(note);
             note.is_stored |= note.revision == revision;
         }
-        let is_new = !lock(&self.times).is_registered;
-        if is_new || is_removal_due {
-            let remove = client.prepare_cached(REMOVE_SILENT).await?;
-            client.execute(&remove, &[]).await?;
-            lock(&self.times).removed = Some(Instant::now());
+        if is_removal_due || !lock(&self.times).is_registered {
+            self.remove_some(client).await?;
         }
-        if is_new {
-            let remove = client.prepare_cached(REMOVE_ORPHANS).await?;
-            client.execute(&remove, &[]).await?;
-            lock(&self.times).is_registered = true;
-        }
+        let mut times = lock(&self.times);
+        let is_new = !times.is_registered;
+        times.is_registered = true;
         Ok(is_new)
+    }
+
+    /// Removes some of what others have left who are gone. What there is more is due at the next look.
+    async fn remove_some(&self, client: &impl GenericClient) -> Result<(), Failure<Infallible>> {
+        let limit = i64::try_from(REMOVED_AT_ONCE).unwrap_or(i64::MAX);
+        let remove = client.prepare_cached(REMOVE_SILENT).await?;
+        let mut removed = client.execute(&remove, &[&limit]).await?;
+        let remove = client.prepare_cached(REMOVE_EMPTY).await?;
+        client.execute(&remove, &[]).await?;
+        if !lock(&self.times).are_orphans_removed {
+            let remove = client.prepare_cached(REMOVE_ORPHANS).await?;
+            let orphans = client.execute(&remove, &[&limit]).await?;
+            lock(&self.times).are_orphans_removed = orphans < REMOVED_AT_ONCE as u64;
+            removed = removed.max(orphans);
+        }
+        let is_all = removed < REMOVED_AT_ONCE as u64;
+        lock(&self.times).removed = is_all.then(Instant::now);
+        Ok(())
     }
 
     async fn register(

@@ -35,7 +35,12 @@ const REMOVE: &str = "
     WHERE session.sdkappid = gone.sdkappid AND session.user_id = gone.user_id
         AND session.session_id = gone.session_id";
 
-const REMOVE_ALL: &str = "DELETE FROM muster.session WHERE node = $1";
+const REMOVE_SOME: &str = "
+    DELETE FROM muster.session USING (
+        SELECT sdkappid, user_id, session_id FROM muster.session WHERE node = $1 LIMIT $2
+    ) AS piece
+    WHERE session.sdkappid = piece.sdkappid AND session.user_id = piece.user_id
+        AND session.session_id = piece.session_id";
 
 const ENDED: &str = "
     SELECT sdkappid, user_id, session_id, ended FROM muster.session
@@ -116,14 +121,16 @@ pub(super) async fn remove(
     Ok(())
 }
 
-/// Takes all sessions of a node away.
-pub(super) async fn remove_all(
+/// Takes up to `limit` sessions of a node away. Says how many.
+pub(super) async fn remove_some(
     client: &impl GenericClient,
     node: i64,
-) -> Result<(), Failure<Infallible>> {
-    let statement = client.prepare_cached(REMOVE_ALL).await?;
-    client.execute(&statement, &[&node]).await?;
-    Ok(())
+    limit: usize,
+) -> Result<usize, Failure<Infallible>> {
+    let statement = client.prepare_cached(REMOVE_SOME).await?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let removed = client.execute(&statement, &[&node, &limit]).await?;
+    Ok(usize::try_from(removed).unwrap_or(usize::MAX))
 }
 
 /// The sessions of this node that were ended, and have not been taken away.
