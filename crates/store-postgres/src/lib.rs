@@ -127,7 +127,6 @@ impl PostgresStore {
             return Err(OpenError::Encoding(encoding));
         }
         schema::migrate(&mut client).await?;
-        transfer::refuse_half_filled(&client, options).await?;
         drop(client);
         let shared = Arc::new(Shared {
             pool,
@@ -146,7 +145,13 @@ impl PostgresStore {
         let feed = Feed::start(shared.clone(), options.of_feed())
             .await
             .map_err(|error| OpenError::Connect(error.to_string()))?;
-        Ok(Self { shared, feed })
+        let store = Self { shared, feed };
+        if let Err(refusal) = store.refuse_half_filled(options).await {
+            // Whoever fills it waits until this node is gone.
+            let _ = store.close().await;
+            return Err(refusal);
+        }
+        Ok(store)
     }
 
     fn known_app(&self, app: SdkAppId) -> Result<Arc<App>, StoreError> {

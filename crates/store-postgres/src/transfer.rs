@@ -3,7 +3,9 @@
 //! As a source it is locked against changes, which then fail at the nodes that want them, rather than
 //! being left out of the copy. Records are read by a cursor: there is no index over all of them in the
 //! order of their ids, so the database sorts them once for each app. A target says in `muster.counter`
-//! that it is not whole yet, and no node opens it until it is.
+//! that it is not whole yet, and no node opens it until it is. Whoever fills it makes this mark before it
+//! looks for other nodes, and a node shows itself before it looks for the mark: of two that do so at once,
+//! one sees the other.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -20,6 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     OpenError, Options, PostgresStore, apps,
     apps::Revised,
+    cluster,
     retry::{self, Failure},
     row::{COLUMNS, StoredUser, number},
     schema::SchemaError,
@@ -33,8 +36,9 @@ const UNLIMITED: &str =
 /// Waits for writers within the limit of all statements.
 const LOCK: &str = "LOCK TABLE muster.app, muster.account, muster.counter IN SHARE MODE";
 
+/// Changes a row if it was not noted before.
 const BEGIN_FILLING: &str = "INSERT INTO muster.counter (name, number) VALUES ('filling', 1)
-    ON CONFLICT (name) DO UPDATE SET number = 1";
+    ON CONFLICT (name) DO UPDATE SET number = 1 WHERE counter.number = 0";
 
 const END_FILLING: &str = "UPDATE muster.counter SET number = 0 WHERE name = 'filling'";
 
@@ -50,19 +54,6 @@ const HAS_FROM: &str = "SELECT EXISTS (SELECT FROM muster.account
 
 const IDS_AFTER: &str = "UPDATE muster.counter SET number = greatest(number, $1)
     WHERE name = 'internal_id'";
-
-/// A database that is half filled opens for filling only.
-pub(crate) async fn refuse_half_filled(
-    client: &impl GenericClient,
-    options: &Options,
-) -> Result<(), OpenError> {
-    let row = client.query_one(IS_FILLING, &[]).await;
-    let is_filling: bool = row.map_err(SchemaError::Database)?.get(0);
-    if is_filling && !options.is_for_filling() {
-        return Err(OpenError::HalfFilled);
-    }
-    Ok(())
-}
 
 #[async_trait]
 impl Transfer for PostgresStore {
@@ -101,17 +92,15 @@ impl Transfer for PostgresStore {
     }
 
     async fn begin_filling(&self) -> Result<(), StoreError> {
-        // One that was killed a moment ago is still taken to be there.
-        let patience = Instant::now() + OTHERS_PATIENCE;
-        while self.shared.cluster.has_others() {
-            if Instant::now() > patience {
-                let text = "other muster use this database now; stop them first";
-                return Err(StoreError::Failed(text.into()));
-            }
-            sleep(OTHERS_PATIENCE / 50).await;
-        }
+        self.wait_until_alone().await?;
         let client = self.shared.pool.get().await.map_err(no_connection)?;
-        client.batch_execute(BEGIN_FILLING).await.map_err(failed)
+        let noted = client.execute(BEGIN_FILLING, &[]).await.map_err(failed)?;
+        // Who came since and did not see the note is there now.
+        let alone = self.wait_until_alone().await;
+        if alone.is_err() && noted > 0 {
+            client.batch_execute(END_FILLING).await.map_err(failed)?;
+        }
+        alone
     }
 
     async fn put_app(&self, app: App) -> Result<(), StoreError> {
@@ -154,6 +143,38 @@ impl Transfer for PostgresStore {
 }
 
 impl PostgresStore {
+    /// A database that is half filled opens for filling only. Asked when others see this node.
+    pub(crate) async fn refuse_half_filled(&self, options: &Options) -> Result<(), OpenError> {
+        if options.is_for_filling() {
+            return Ok(());
+        }
+        let client = self.shared.pool.get().await;
+        let client = client.map_err(|error| OpenError::Connect(retry::told(&error)))?;
+        let row = client.query_one(IS_FILLING, &[]).await;
+        if row.map_err(SchemaError::Database)?.get(0) {
+            return Err(OpenError::HalfFilled);
+        }
+        Ok(())
+    }
+
+    /// Fails if others stay.
+    async fn wait_until_alone(&self) -> Result<(), StoreError> {
+        let client = self.shared.pool.get().await.map_err(no_connection)?;
+        // One that was killed a moment ago is still taken to be there.
+        let patience = Instant::now() + OTHERS_PATIENCE;
+        loop {
+            let others = cluster::has_others(&client, &self.shared.cluster).await;
+            if !others.map_err(retry::unrefused)? {
+                return Ok(());
+            }
+            if Instant::now() > patience {
+                let text = "other muster use this database now; stop them first";
+                return Err(StoreError::Failed(text.into()));
+            }
+            sleep(OTHERS_PATIENCE / 50).await;
+        }
+    }
+
     /// A connection that is not shared, and is closed when it is dropped.
     async fn alone(&self) -> Result<ClientWrapper, StoreError> {
         let client = self.shared.pool.get().await.map_err(no_connection)?;

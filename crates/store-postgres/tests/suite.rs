@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use muster_accounts::{AccountStore, Edition, NewApp, SdkAppId, Transfer as _, UnixSeconds};
 use muster_store_postgres::{OpenError, Options, PostgresStore};
 use muster_store_suite::{Subject, concurrent, model, transfer};
-use muster_testkit::postgres;
+use muster_testkit::{PATIENCE, postgres};
 use muster_usersig::SecretKey;
+use tokio_postgres::NoTls;
 
 /// Each call is some statements, so fewer cases than of a store in the same process.
 const CASES: u32 = 12;
@@ -151,6 +155,78 @@ async fn a_half_filled_database_opens_for_filling_only() {
     );
     filling.end_filling().await.unwrap();
     database.reopen().await;
+}
+
+/// A lock that somebody else has.
+struct Lock(tokio_postgres::Client);
+
+impl Lock {
+    async fn take(url: &str, lock: &str) -> Self {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let begin = format!("BEGIN; {lock}");
+        client.batch_execute(&begin).await.unwrap();
+        Self(client)
+    }
+
+    /// Waits until a connection of this name waits for it.
+    async fn stops(&self, name: &str) {
+        let waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+            AND application_name = $1 AND datname = current_database()";
+        let deadline = Instant::now() + PATIENCE;
+        while self.0.query(waiting, &[&name]).await.unwrap().is_empty() {
+            assert!(Instant::now() < deadline, "nothing waits for the lock");
+            // It sees the same activity until a transaction ends.
+            let again = "SELECT pg_stat_clear_snapshot()";
+            self.0.batch_execute(again).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn release(self) {
+        self.0.batch_execute("ROLLBACK").await.unwrap();
+    }
+}
+
+fn named(url: &str, name: &str) -> Options {
+    Options::parse(&format!("{url}?application_name={name}")).unwrap()
+}
+
+/// The node has looked for the note already, were it to do so before others see it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_while_a_copy_begins_does_not_serve_what_is_half_filled() {
+    let database = Postgres::new().await;
+    let options = named(&database.url, "node");
+    let lock = Lock::take(&database.url, "LOCK TABLE muster.node IN SHARE MODE").await;
+    let node = tokio::spawn(async move { PostgresStore::open(&options).await });
+    lock.stops("node").await;
+    database.store().begin_filling().await.unwrap();
+    lock.release().await;
+    let refused = node.await.unwrap().err().unwrap();
+    assert!(matches!(refused, OpenError::HalfFilled), "{refused}");
+}
+
+/// The copy has looked for nodes already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_begins_while_a_node_starts_leaves_the_database_to_it() {
+    let Postgres { url, store } = Postgres::new().await;
+    store.close().await.unwrap();
+    let filling = PostgresStore::open(&named(&url, "copy")).await.unwrap();
+    let note = "INSERT INTO muster.counter VALUES ('filling', 0)";
+    postgres::shared().sql(&url, note);
+    let of_note = "SELECT FROM muster.counter WHERE name = 'filling' FOR UPDATE";
+    let lock = Lock::take(&url, of_note).await;
+    let begun = tokio::spawn(async move { filling.begin_filling().await });
+    lock.stops("copy").await;
+    let _node = open(&url).await;
+    lock.release().await;
+    let refused = begun.await.unwrap().unwrap_err().to_string();
+    assert!(
+        refused.contains("other muster use this database"),
+        "{refused}"
+    );
+    // Others can start as ever.
+    open(&url).await;
 }
 
 /// Whoever changes a database that is held fails, rather than being left out of what is read of it.

@@ -38,7 +38,7 @@ use crate::{
 };
 
 use nodes::{Node, Others};
-pub(crate) use nodes::remove_node;
+pub(crate) use nodes::{has_others, remove_node};
 
 /// How long a call waits to be counted before it passes without. The database is asked by
 /// the call itself as well, so it is not worth a long wait.
@@ -105,11 +105,6 @@ impl State {
             self.is_news.notify_one();
         }
         Ok(())
-    }
-
-    /// Whether other nodes were there at the last look.
-    pub(crate) fn has_others(&self) -> bool {
-        lock(&self.others).count() > 0
     }
 
     /// An app has changed.

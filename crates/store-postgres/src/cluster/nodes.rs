@@ -86,6 +86,9 @@ const OTHERS: &str = "
         ON known.node = node.node
     WHERE node.node <> $1 AND seen_at > now() - interval '5 s'";
 
+const HAS_OTHERS: &str = "SELECT EXISTS (SELECT FROM muster.node
+    WHERE node <> $1 AND seen_at > now() - interval '5 s')";
+
 /// This node.
 pub(super) struct Node {
     /// A random number.
@@ -269,6 +272,16 @@ impl Others {
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
+}
+
+/// Whether other nodes live, at this moment.
+pub(crate) async fn has_others(
+    client: &impl GenericClient,
+    state: &super::State,
+) -> Result<bool, Failure<Infallible>> {
+    let statement = client.prepare_cached(HAS_OTHERS).await?;
+    let row = client.query_one(&statement, &[&state.node.id]).await?;
+    Ok(row.get(0))
 }
 
 /// Takes this node and its sessions away.
