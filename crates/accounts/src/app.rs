@@ -106,6 +106,9 @@ pub struct App {
     pub created_at: UnixSeconds,
     /// What the operator has chosen for it.
     pub settings: AppSettings,
+    /// How often it was disabled, each time of which ended all sessions: who looks only now and then
+    /// sees by it that it was, however soon it was enabled again.
+    pub times_disabled: u64,
 }
 
 /// A key of an app.

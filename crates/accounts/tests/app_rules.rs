@@ -190,6 +190,27 @@ fn editions_and_a_switch_decide_on_deletion() {
 }
 
 #[test]
+fn each_time_that_an_app_is_disabled_counts() {
+    let store = store(Edition::Pro);
+    for (disabled, times) in [
+        (Some(false), 0),
+        (Some(true), 1),
+        (Some(true), 1),
+        (None, 1),
+        (Some(false), 1),
+        (Some(true), 2),
+    ] {
+        let patch = AppPatch {
+            disabled,
+            ..AppPatch::default()
+        };
+        let change = AppChange::Configure(Box::new(patch));
+        let app = now(store.change_app(APP, change, NOW)).unwrap();
+        assert_eq!(app.times_disabled, times);
+    }
+}
+
+#[test]
 fn what_is_left_out_of_a_webhook_stays_as_it_is() {
     let store = store(Edition::Developer);
     let configure = |webhook| {

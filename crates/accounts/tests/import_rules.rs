@@ -31,6 +31,7 @@ fn app(edition: Edition) -> App {
         admins: BTreeSet::from([UserId::ADMINISTRATOR]),
         created_at: UnixSeconds(0),
         settings: AppSettings::default(),
+        times_disabled: 0,
     }
 }
 

@@ -38,6 +38,14 @@ struct AppRecord {
     created_at: u64,
     #[serde(default)]
     settings: SettingsRecord,
+    /// None if it is not there.
+    #[serde(default, skip_serializing_if = "is_none")]
+    times_disabled: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_none(times: &u64) -> bool {
+    *times == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +102,7 @@ impl From<AppRecord1> for AppRecord {
             admins: old.admins,
             created_at: old.created_at,
             settings: SettingsRecord::default(),
+            times_disabled: 0,
         }
     }
 }
@@ -191,6 +200,7 @@ pub fn encode(app: &App) -> String {
         admins: app.admins.iter().map(ToString::to_string).collect(),
         created_at: app.created_at.0,
         settings: SettingsRecord::from(&app.settings),
+        times_disabled: app.times_disabled,
     };
     serde_json::to_string(&record).expect("strings and numbers always write as JSON")
 }
@@ -232,6 +242,7 @@ pub fn decode(sdkappid: SdkAppId, version: u8, json: &[u8]) -> Result<App, AppRe
         admins: admins.map_err(|_| AppRecordError::Damaged("an admin is no user id"))?,
         created_at: UnixSeconds(record.created_at),
         settings: record.settings.settings()?,
+        times_disabled: record.times_disabled,
     })
 }
 
@@ -253,6 +264,7 @@ mod tests {
             admins: BTreeSet::from([UserId::ADMINISTRATOR]),
             created_at: UnixSeconds(9),
             settings: AppSettings::default(),
+            times_disabled: 0,
         }
     }
 
@@ -278,16 +290,26 @@ mod tests {
                 imports: false,
             }),
         };
+        app.times_disabled = 3;
         let value = encode(&app);
         let json = concat!(
             r#"{"edition":"pro_plus","keys":[{"key":"k1","until":null},{"key":"k2","until":11}],"#,
             r#""admins":["administrator"],"created_at":9,"settings":{"disabled":true,"#,
             r#""deletion":true,"import_at_sign_in":false,"allow_list":["10.0.0.0/8","::1/128"],"#,
             r#""custom_fields":["Team"],"rate_limits":{"*":null,"kick":5},"#,
-            r#""webhook":{"url":"http://127.0.0.1/hook","token":"xxxxyyyy","retry":true,"imports":false}}}"#,
+            r#""webhook":{"url":"http://127.0.0.1/hook","token":"xxxxyyyy","retry":true,"imports":false}},"times_disabled":3}"#,
         );
         assert_eq!(value, json);
         assert_eq!(decode(SdkAppId(7), 2, value.as_bytes()), Ok(app));
+    }
+
+    #[test]
+    fn what_is_not_there_is_as_in_a_new_app() {
+        let json = concat!(
+            r#"{"edition":"pro_plus","keys":[{"key":"k1","until":null}],"#,
+            r#""admins":["administrator"],"created_at":9}"#,
+        );
+        assert_eq!(decode(SdkAppId(7), 2, json.as_bytes()), Ok(app()));
     }
 
     #[test]

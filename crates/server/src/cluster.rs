@@ -106,12 +106,10 @@ impl Follower {
             let Some(app) = self.app(sdkappid).await else {
                 continue;
             };
-            if app.settings.disabled {
-                presence.end_app(sdkappid, Ended::AppDisabled, |session: &SessionInfo| {
-                    self.core
-                        .tell_of_session(&app, session, StateChange::LinkClose);
-                });
-            }
+            presence.end_disabled(&app, |session: &SessionInfo| {
+                self.core
+                    .tell_of_session(&app, session, StateChange::LinkClose);
+            });
         }
     }
 

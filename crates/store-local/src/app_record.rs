@@ -44,6 +44,7 @@ mod tests {
             admins: BTreeSet::from([UserId::ADMINISTRATOR]),
             created_at: UnixSeconds(9),
             settings: AppSettings::default(),
+            times_disabled: 0,
         };
         let mut value = encode(&app);
         assert_eq!(value[..2], *b"\x02{");

@@ -69,6 +69,7 @@ pub fn create(
         admins: BTreeSet::from([UserId::ADMINISTRATOR]),
         created_at: now,
         settings: AppSettings::default(),
+        times_disabled: 0,
     };
     let account = bare_account(UserId::ADMINISTRATOR, new_id(), now);
     Ok((
@@ -169,6 +170,9 @@ fn configure(app: &mut App, patch: AppPatch) -> Result<(), AppRefusal> {
         return Err(AppRefusal::TooManyCustomFields);
     }
     set(&mut app.edition, edition);
+    if disabled == Some(true) && !app.settings.disabled {
+        app.times_disabled += 1;
+    }
     let settings = &mut app.settings;
     set(&mut settings.disabled, disabled);
     set(&mut settings.deletion, deletion);

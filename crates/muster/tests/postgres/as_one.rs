@@ -16,6 +16,7 @@ use muster_testkit::{
     session::{Device, first_message_signed},
     usersig_signed_at,
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{operator, soon};
@@ -184,11 +185,7 @@ async fn a_disabled_app_has_no_sessions_anywhere() {
     let later = "INSERT INTO muster.app VALUES (7, 0, 99, '{}');
         INSERT INTO muster.session SELECT 7, 'x', 1, node, 'Web', '127.0.0.1', 1, true, 'kicked' FROM muster.node LIMIT 1";
     postgres::shared().sql(&url, later);
-    let change = AppChange {
-        disabled: Some(true),
-        ..AppChange::default()
-    };
-    operator(b).change_app(SDKAPPID, &change).await.unwrap();
+    disable(b, true).await;
     for device in &mut devices {
         assert_eq!(device.wait_for_close_within(HEARD_WITHIN), Some(4003));
     }
@@ -197,6 +194,41 @@ async fn a_disabled_app_has_no_sessions_anywhere() {
         call(a, "im_open_login_svc/account_check", &check)["ErrorCode"] == 60016
     })
     .await;
+}
+
+async fn disable(node: &Muster, disabled: bool) {
+    let change = AppChange {
+        disabled: Some(disabled),
+        ..AppChange::default()
+    };
+    operator(node).change_app(SDKAPPID, &change).await.unwrap();
+}
+
+/// Also where nobody saw that it was disabled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_was_disabled_for_a_moment_has_no_sessions_anywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = postgres::shared().new_database();
+    let nodes = Nodes::start(dir.path(), &url).await;
+    let [a, b] = nodes.both();
+    let mut alice = Device::sign_in(a.accounts_url(), "alice", "Web");
+    a.signal(Signal::STOP);
+    disable(b, true).await;
+    disable(b, false).await;
+    a.signal(Signal::CONT);
+    assert_eq!(alice.wait_for_close_within(HEARD_WITHIN), Some(4003));
+
+    // Who signs in after that stays, also when the app changes otherwise.
+    let bob = Device::sign_in(a.accounts_url(), "bob", "Web");
+    operator(b).rotate_key(SDKAPPID, None).await.unwrap();
+    soon("a knows of the change", async || {
+        client(a).account_check(&["x"]).await.is_err()
+    })
+    .await;
+    let shared = operator(a).sessions(SDKAPPID, None, None, 100).await;
+    let users = shared.unwrap().sessions.into_iter().map(|it| it.user_id);
+    assert_eq!(users.collect::<Vec<_>>(), ["bob"]);
+    bob.sign_out();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

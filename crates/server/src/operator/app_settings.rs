@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Json, extract::State};
 use muster_accounts::{
-    App, AppChange, AppPatch, Ended, IpNet, SdkAppId, WebhookUrlError,
+    App, AppChange, AppPatch, IpNet, SdkAppId, WebhookUrlError,
     app::{Webhook, WebhookPatch, WebhookToken, parse_network},
     profile::CustomField,
 };
@@ -171,7 +171,7 @@ async fn change(shared: &Parts, app: SdkAppId, patch: AppPatch) -> Result<Arc<Ap
     let changed = core.store.change_app(app, change, core.clock.now()).await;
     let changed = changed.map_err(|error| ApiError::op(error, app))?;
     if disables {
-        core.presence.end_app(app, Ended::AppDisabled, |session| {
+        core.presence.end_disabled(&changed, |session| {
             core.tell_of_session(&changed, session, StateChange::LinkClose);
         });
     }

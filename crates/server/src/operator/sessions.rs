@@ -259,6 +259,7 @@ mod tests {
             source: [192, 0, 2, 1].into(),
             since: UnixSeconds(1_700_000_000),
             signed_at: UnixSeconds(1_700_000_000),
+            times_disabled: 0,
         };
         let entered = presence.enter(new).await;
         let mut entered = entered.unwrap_or_else(|_| panic!("there is room"));

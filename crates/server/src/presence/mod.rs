@@ -11,7 +11,7 @@ mod registry;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use muster_accounts::{
-    Cluster, Ended, EndedSession, SdkAppId, SessionId, SessionKey, SharedSession, StoreError,
+    App, Cluster, Ended, EndedSession, SdkAppId, SessionId, SessionKey, SharedSession, StoreError,
     UnixSeconds, UserId,
 };
 use muster_wire::platform::Platform;
@@ -160,10 +160,10 @@ impl Presence {
         }
     }
 
-    /// Ends all sessions that an app has at this server, and tells of each that was online. Other
-    /// servers do likewise when they hear that the app has changed.
-    pub(crate) fn end_app(&self, app: SdkAppId, why: Ended, tell: impl FnMut(&SessionInfo)) {
-        self.here.end_app(app, why, tell);
+    /// Ends the sessions at this server of an app that is disabled, or was since they signed in, and
+    /// tells of each that was online. Other servers do likewise when they hear that the app has changed.
+    pub(crate) fn end_disabled(&self, app: &App, tell: impl FnMut(&SessionInfo)) {
+        self.here.end_disabled(app, tell);
     }
 
     /// Ends one online session of an app. Says whether there was one of this number. Its own server

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use muster_accounts::{Ended, SdkAppId, SessionId, SessionKey, UnixSeconds, UserId};
+use muster_accounts::{App, Ended, SdkAppId, SessionId, SessionKey, UnixSeconds, UserId};
 use muster_wire::platform::Platform;
 use tokio::sync::oneshot;
 
@@ -27,6 +27,7 @@ struct Sessions {
 struct Device {
     info: SessionInfo,
     signed_at: UnixSeconds,
+    times_disabled: u64,
     /// False until it is confirmed; nobody is shown it before.
     online: bool,
     end: oneshot::Sender<Ended>,
@@ -53,6 +54,8 @@ pub(crate) struct NewSession {
     pub(crate) since: UnixSeconds,
     /// When the UserSig was signed.
     pub(crate) signed_at: UnixSeconds,
+    /// How often the app had been disabled when it was looked at ([`App::times_disabled`]).
+    pub(crate) times_disabled: u64,
 }
 
 /// There are as many sessions as may be.
@@ -104,6 +107,7 @@ impl Registry {
         let device = Device {
             info: info.clone(),
             signed_at: new.signed_at,
+            times_disabled: new.times_disabled,
             online: false,
             end,
         };
@@ -163,23 +167,19 @@ impl Registry {
         }
     }
 
-    /// Ends all sessions of an app, and tells of each that was online.
-    pub(super) fn end_app(&self, app: SdkAppId, why: Ended, mut tell: impl FnMut(&SessionInfo)) {
+    /// Ends the sessions of an app that is disabled, or was since they signed in, and tells of each that
+    /// was online.
+    pub(super) fn end_disabled(&self, app: &App, mut tell: impl FnMut(&SessionInfo)) {
         let mut sessions = self.lock();
-        let of_app = sessions.users.range((app, UserId::FIRST)..);
-        let users: Vec<_> = of_app
-            .map(|(key, _)| *key)
-            .take_while(|(owner, _)| *owner == app)
-            .collect();
-        for user in users {
-            let devices = sessions.users.remove(&user).unwrap_or_default();
-            sessions.open -= devices.len();
-            for device in devices {
-                if device.online {
-                    tell(&device.info);
-                }
-                device.end(why);
+        let is_over =
+            |device: &Device| app.settings.disabled || device.times_disabled < app.times_disabled;
+        let over = sessions.of_app(app.sdkappid).filter(|it| is_over(it));
+        let over: Vec<SessionKey> = over.map(|device| device.info.key).collect();
+        for device in over.iter().filter_map(|key| sessions.remove(key)) {
+            if device.online {
+                tell(&device.info);
             }
+            device.end(Ended::AppDisabled);
         }
     }
 

@@ -1,6 +1,6 @@
 use std::{cell::RefCell, net::Ipv4Addr};
 
-use muster_accounts::UnixSeconds;
+use muster_accounts::{AppSettings, Edition, UnixSeconds};
 
 use super::*;
 
@@ -19,6 +19,23 @@ fn new(app: SdkAppId, name: &str, platform: Platform) -> NewSession {
         source: Ipv4Addr::LOCALHOST.into(),
         since: UnixSeconds(1),
         signed_at: UnixSeconds(1),
+        times_disabled: 0,
+    }
+}
+
+fn app(disabled: bool, times_disabled: u64) -> App {
+    let settings = AppSettings {
+        disabled,
+        ..AppSettings::default()
+    };
+    App {
+        sdkappid: APP,
+        edition: Edition::Pro,
+        keys: Vec::new(),
+        admins: BTreeSet::new(),
+        created_at: UnixSeconds(1),
+        settings,
+        times_disabled,
     }
 }
 
@@ -125,11 +142,38 @@ async fn an_app_and_a_session_end() {
     let waiting = enter(&presence, APP, "z", Platform::Web).await;
     // One that is not online is not there for others.
     assert!(!end(waiting.info.key.id.0).await);
-    presence.end_app(APP, Ended::AppDisabled, tell);
+    presence.end_disabled(&app(true, 1), tell);
     assert_eq!(told.take(), [2, 4, 1]);
     assert_eq!(presence.open(), 1);
     drop(sessions);
     assert_eq!(presence.open(), 0);
+}
+
+/// However soon it was enabled again.
+#[tokio::test]
+async fn who_signed_in_before_an_app_was_disabled_has_no_session() {
+    let presence = Presence::new(10, None);
+    let mut before = enter(&presence, APP, "alice", Platform::Web).await;
+    confirm(&mut before).await;
+    let mut entering = enter(&presence, APP, "alice", Platform::Mac).await;
+    let after = NewSession {
+        times_disabled: 1,
+        ..new(APP, "alice", Platform::IPad)
+    };
+    let mut stays = presence
+        .enter(after)
+        .await
+        .unwrap_or_else(|why| panic!("{why:?}"));
+    confirm(&mut stays).await;
+    let told = RefCell::new(Vec::new());
+    let tell = |info: &SessionInfo| told.borrow_mut().push(info.key.id.0);
+    presence.end_disabled(&app(false, 1), tell);
+    assert_eq!(told.take(), [1]);
+    assert_eq!(before.ended().await, Ended::AppDisabled);
+    let confirmed = entering.confirm(|| ()).await;
+    assert_eq!(confirmed.unwrap(), Some(Ended::AppDisabled));
+    assert_eq!(platforms(&presence, APP, "alice").await, [Platform::IPad]);
+    assert_eq!(presence.open(), 1);
 }
 
 #[tokio::test]

@@ -190,6 +190,7 @@ mod tests {
             admins: [UserId::ADMINISTRATOR].into(),
             created_at: NOW,
             settings: AppSettings::default(),
+            times_disabled: 0,
         };
         let mut group = Group::new(&records, &mut planned);
         group.put_app(app).unwrap();

@@ -237,13 +237,18 @@ impl Session {
             source: self.source,
             since: now,
             signed_at: token.issued_at(),
+            times_disabled: app.times_disabled,
         };
         let entering = core.presence.enter(new).await;
         let mut entered = entering.map_err(|why| match why {
             NotEntered::Full(full) => no_room(&full),
             NotEntered::Store(error) => self.failed(&error).into(),
         })?;
+        let times_disabled = app.times_disabled;
         let app = gate.enabled_app(&call, self.request_id).await?;
+        if app.times_disabled != times_disabled {
+            return Err(Failure::app_disabled(app.sdkappid).into());
+        }
         gate.refuse_kicked_now(&mut token, &call, self.request_id)
             .await?;
         let deadline = Duration::from_secs(self.shared.limits.deadline_s);
