@@ -3,6 +3,7 @@
 //! - `apps`: what one node does to an app, all honour.
 //! - `as_one`: limits, failed UserSigs and sessions are those of all nodes.
 //! - `kills`: a node or the database is killed, and the database comes back.
+//! - `frozen`: connections to the database freeze.
 //! - `failover`: the database is killed for good, and its standby takes over. `writers` make the load and
 //!   know what was acknowledged, by `caller`.
 
@@ -12,6 +13,7 @@ mod apps;
 mod as_one;
 mod caller;
 mod failover;
+mod frozen;
 mod kills;
 mod writers;
 
