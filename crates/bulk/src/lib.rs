@@ -19,7 +19,20 @@
 //!
 //! Nothing here writes to a terminal. Memory does not grow with the file.
 
+mod batches;
+mod checkpoint;
+mod duplicates;
 pub mod file;
+mod import;
+mod journal;
+mod lane;
+mod pace;
+mod ranges;
 mod record;
 
+pub use checkpoint::{CheckpointError, Counts};
+pub use import::{BreakOff, End, Import, Progress, Seen, Summary};
+pub use journal::{Earlier, JournalError, JournalPaths};
+pub use lane::{Lane, LaneError, Reasons, Tempo};
+pub use pace::Trouble;
 pub use record::{Entry, Fault, Raw, Record};

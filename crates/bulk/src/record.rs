@@ -49,3 +49,51 @@ pub enum Raw {
         ends: Box<[u32]>,
     },
 }
+
+impl Raw {
+    /// A row of these fields.
+    pub fn row<'f>(fields: impl IntoIterator<Item = &'f [u8]>) -> Self {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for field in fields {
+            bytes.extend_from_slice(field);
+            // Readers give up on far shorter rows.
+            ends.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        }
+        Raw::Row {
+            fields: bytes.into(),
+            ends: ends.into(),
+        }
+    }
+
+    /// How many bytes it has.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Raw::Line(line) => line.len(),
+            Raw::Row { fields, .. } => fields.len(),
+        }
+    }
+
+    /// Appends it as a line of a file of its format, which for a row may be several.
+    pub fn write(&self, delimiter: u8, out: &mut Vec<u8>) {
+        match self {
+            Raw::Line(line) => {
+                out.extend_from_slice(line);
+                out.push(b'\n');
+            }
+            Raw::Row { fields, ends } => {
+                let mut rows = csv::WriterBuilder::new();
+                let mut rows = rows.delimiter(delimiter).flexible(true).from_writer(out);
+                let mut begin = 0;
+                let fields = ends.iter().map(|end| {
+                    let field = &fields[begin..*end as usize];
+                    begin = *end as usize;
+                    field
+                });
+                let written = rows.write_record(fields);
+                written
+                    .and_then(|()| Ok(rows.flush()?))
+                    .expect("memory takes all");
+            }
+        }
+    }
+}

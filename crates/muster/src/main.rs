@@ -6,6 +6,7 @@
 //! - [`dev`], [`serve`]: the server; what they share is in [`run`].
 //! - [`tls_files`], [`dev_tls`]: where the server's certificate comes from.
 //! - [`config_print`]: the settings that count ([`config`], [`settings_args`]).
+//! - [`import`]: accounts from a file into an app.
 //! - [`backup`]: a copy of a running server's store.
 //! - [`store`]: databases and data directories themselves.
 //! - [`app`]: apps, through the operator API of a running server.
@@ -30,6 +31,7 @@ mod config_print;
 mod data_dir;
 mod dev;
 mod dev_tls;
+mod import;
 mod log;
 mod open_files;
 mod operator_connection;
@@ -65,6 +67,7 @@ Examples:
   muster dev                       try it: an app, its key and a signed curl line, at once
   muster serve --config muster.toml
   muster app create --sdkappid 1400000001
+  muster import users.csv --help   a file of users into an app
   muster backup /backups/monday
   muster usersig inspect TOKEN     why is this UserSig refused?
   muster bench import --help       how fast is this server?
@@ -83,6 +86,7 @@ enum Command {
     #[command(subcommand, arg_required_else_help = true, after_help = config_print::EXAMPLES)]
     Config(ConfigCommand),
     App(app::App),
+    Import(import::Import),
     Backup(backup::Backup),
     /// Look after the place where accounts are kept.
     #[command(subcommand, arg_required_else_help = true, after_help = store::EXAMPLES)]
@@ -107,6 +111,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Config(ConfigCommand::Print(print)) => print.run(),
         Command::App(app) => app.run(),
+        Command::Import(import) => import.run(),
         Command::Backup(backup) => backup.run(),
         Command::Store(store) => store.run(),
         Command::Usersig(usersig) => usersig.run(),

@@ -1,6 +1,6 @@
 //! The way to the operator API of a server: where it listens, and the token that opens it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueHint};
@@ -52,19 +52,23 @@ pub(crate) struct Connection {
 }
 
 impl ConnectionArgs {
-    pub(crate) fn operator(self) -> anyhow::Result<Connection> {
-        let mut flags = Flags::new();
-        if let Some(dir) = &self.data_dir {
-            flags.push(("--data-dir", config::setting("data_dir", dir)));
-        }
-        let file = self.config.file();
-        let config = config::load(flags, std::env::vars_os(), &file)?.config;
-        let (token, token_source) = token(self.operator_token_file, &config)?;
-        let url = self
+    /// Whether something was said of where the server is.
+    pub(crate) fn is_given(&self) -> bool {
+        let is_url = self
             .operator_url
-            .filter(|url| !url.is_empty())
-            .unwrap_or_else(|| run::reachable("http", config.operator_listen));
-        let api = Operator::new(&url, token.as_str()).context("--operator-url")?;
+            .as_ref()
+            .is_some_and(|url| !url.is_empty());
+        is_url || self.operator_token_file.is_some() || self.data_dir.is_some()
+    }
+
+    /// The client alone, and the URL that it calls.
+    pub(crate) fn api(&self) -> anyhow::Result<(Operator, String)> {
+        let (api, url, _) = self.found()?;
+        Ok((api, url))
+    }
+
+    pub(crate) fn operator(self) -> anyhow::Result<Connection> {
+        let (api, url, token_source) = self.found()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -76,13 +80,28 @@ impl ConnectionArgs {
             runtime,
         })
     }
+
+    /// The client, the URL that it calls, and where its token comes from.
+    fn found(&self) -> anyhow::Result<(Operator, String, String)> {
+        let mut flags = Flags::new();
+        if let Some(dir) = &self.data_dir {
+            flags.push(("--data-dir", config::setting("data_dir", dir)));
+        }
+        let file = self.config.file();
+        let config = config::load(flags, std::env::vars_os(), &file)?.config;
+        let (token, token_source) = token(self.operator_token_file.as_deref(), &config)?;
+        let url = self.operator_url.clone().filter(|url| !url.is_empty());
+        let url = url.unwrap_or_else(|| run::reachable("http", config.operator_listen));
+        let api = Operator::new(&url, token.as_str()).context("--operator-url")?;
+        Ok((api, url, token_source))
+    }
 }
 
 /// The token, and where it came from.
-fn token(file: Option<PathBuf>, config: &Config) -> anyhow::Result<(OperatorToken, String)> {
+fn token(file: Option<&Path>, config: &Config) -> anyhow::Result<(OperatorToken, String)> {
     if let Some(path) = file {
         let shown = path.display().to_string();
-        let token = data_dir::read_token(&path).context("--operator-token-file")?;
+        let token = data_dir::read_token(path).context("--operator-token-file")?;
         let token = token.with_context(|| format!("--operator-token-file: there is no {shown}"))?;
         return Ok((token, shown));
     }

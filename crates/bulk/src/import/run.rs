@@ -1,0 +1,260 @@
+//! The loop between the thread that reads and the lane.
+
+use std::collections::BTreeMap;
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use super::{BreakOff, Broken, Progress, Read};
+use crate::{
+    batches::{Batch, Batches, Numbered, Put},
+    checkpoint::Counts,
+    duplicates::Sightings,
+    journal::{Journal, JournalError, Refused},
+    lane::{Lane, LaneError, Sent},
+};
+
+/// Faults and duplicates that are told to people at the end.
+const EXAMPLES: usize = 10;
+
+/// An import under way.
+pub(super) struct Run<'p> {
+    lane: Lane,
+    batches: Batches,
+    under_way: JoinSet<(Batch, Result<Sent, LaneError>)>,
+    journal: Journal,
+    progress: &'p Progress,
+    /// Up to which record an import before this one has done some.
+    done_up_to: u64,
+    /// What is to be said of the first lines, by line.
+    examples: BTreeMap<u64, String>,
+    pub(super) identical: u64,
+    pub(super) conflicting: u64,
+}
+
+impl<'p> Run<'p> {
+    pub(super) fn new(lane: Lane, journal: Journal, progress: &'p Progress) -> Self {
+        Self {
+            batches: Batches::new(lane.limits()),
+            under_way: JoinSet::new(),
+            done_up_to: journal.done().last(),
+            lane,
+            journal,
+            progress,
+            examples: BTreeMap::new(),
+            identical: 0,
+            conflicting: 0,
+        }
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        self.journal.counts()
+    }
+
+    /// Imports what comes, and returns the sightings once all is done; none if it was stopped. In any case
+    /// nothing is under way afterwards.
+    pub(super) async fn import_all(
+        &mut self,
+        read: mpsc::Receiver<Read>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Option<Sightings>, Broken> {
+        let lane = self.lane.clone();
+        let stopping = tokio::spawn(async move {
+            // An error: nobody can say so any more.
+            if stop.wait_for(|stop| *stop).await.is_ok() {
+                lane.stop();
+            }
+        });
+        let mut end = self.import_read(read).await;
+        if end.is_err() {
+            self.lane.stop();
+        }
+        while !self.under_way.is_empty() {
+            let finished = self.finish_one().await;
+            end = end.and_then(|end| finished.map(|()| end));
+        }
+        stopping.abort();
+        match end {
+            Err(Broken::Off(BreakOff::Lane(LaneError::Stopped))) => Ok(None),
+            end => end.map(Some),
+        }
+    }
+
+    async fn import_read(&mut self, mut read: mpsc::Receiver<Read>) -> Result<Sightings, Broken> {
+        loop {
+            match read.recv().await {
+                Some(Read::Records(records)) => self.import_some(records).await?,
+                Some(Read::End(sightings)) => {
+                    // The file has fewer records than were done of it.
+                    if self.progress.seen().read < self.done_up_to {
+                        return Err(self.changed());
+                    }
+                    self.dispatch().await?;
+                    return Ok(sightings);
+                }
+                Some(Read::BrokenOff(error)) => {
+                    self.dispatch().await?;
+                    return Err(error.into());
+                }
+                None => return Err(BreakOff::Task.into()),
+            }
+        }
+    }
+
+    async fn import_some(&mut self, records: Vec<Numbered>) -> Result<(), Broken> {
+        for record in records {
+            self.progress.read_one();
+            if record.number <= self.done_up_to {
+                let is_done = self.journal.done().has(record.number);
+                let expected = self.journal.done().digest_at(record.number);
+                if is_done && expected.is_some_and(|digest| digest != record.digest) {
+                    return Err(self.changed());
+                }
+                if is_done {
+                    self.progress.skip_one();
+                    // A batch is of consecutive records.
+                    self.dispatch().await?;
+                    continue;
+                }
+            }
+            self.put(record).await?;
+        }
+        Ok(())
+    }
+
+    fn changed(&self) -> Broken {
+        let records = self.done_up_to;
+        BreakOff::Changed { records }.into()
+    }
+
+    async fn put(&mut self, mut record: Numbered) -> Result<(), Broken> {
+        loop {
+            match self.batches.put(record) {
+                Put::In => return Ok(()),
+                Put::Full => return self.dispatch().await,
+                Put::Wait(waiting) => {
+                    self.finish_one().await?;
+                    record = *waiting;
+                }
+                Put::WaitUntil(time, waiting) => {
+                    self.lane.wait_until(time).await?;
+                    record = *waiting;
+                }
+            }
+        }
+    }
+
+    /// Sends what is in the batch that is being filled, once there is room for it.
+    async fn dispatch(&mut self) -> Result<(), Broken> {
+        let Some(batch) = self.batches.take() else {
+            return Ok(());
+        };
+        while self.under_way.len() >= self.lane.in_flight() {
+            self.finish_one().await?;
+        }
+        while let Some(finished) = self.under_way.try_join_next() {
+            self.finish(finished)?;
+        }
+        let lane = self.lane.clone();
+        self.under_way.spawn(async move {
+            let sent = lane.send(&batch.entries).await;
+            (batch, sent)
+        });
+        Ok(())
+    }
+
+    async fn finish_one(&mut self) -> Result<(), Broken> {
+        match self.under_way.join_next().await {
+            Some(finished) => self.finish(finished),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(
+        &mut self,
+        finished: Result<(Batch, Result<Sent, LaneError>), tokio::task::JoinError>,
+    ) -> Result<(), Broken> {
+        let (batch, sent) = finished.map_err(|_| BreakOff::Task)?;
+        let Sent {
+            refused,
+            doubt_until,
+        } = sent?;
+        self.batches.done(&batch, doubt_until);
+        self.note_faults(&batch, &refused);
+        self.journal.write(&batch, &refused)?;
+        self.progress.count(self.journal.counts());
+        Ok(())
+    }
+
+    fn note_faults(&mut self, batch: &Batch, refused: &Refused) {
+        for record in &batch.records {
+            let fault = match &record.place {
+                Err(fault) => Some(fault),
+                Ok(place) => refused.get(place),
+            };
+            if let Some(fault) = fault {
+                let line = record.line;
+                let user = fault.user_id.as_ref();
+                let user = user.map_or_else(String::new, |user| format!(", {user:?}"));
+                let (code, reason) = (fault.code, &fault.reason);
+                note(&mut self.examples, line, || {
+                    format!("line {line}{user}: {code} {reason}")
+                });
+            }
+        }
+    }
+
+    /// Writes down who is named more than once.
+    pub(super) fn tell_duplicates(&mut self, sightings: Sightings) -> Result<(), Broken> {
+        let mut written = Ok(());
+        let told = sightings.duplicates(|duplicate| {
+            let (line, earlier) = (duplicate.line, duplicate.earlier);
+            let word = if duplicate.is_identical {
+                self.identical += 1;
+                "the same again"
+            } else {
+                self.conflicting += 1;
+                "other values for"
+            };
+            note(&mut self.examples, line, || {
+                format!("line {line}: {word} the user of line {earlier}")
+            });
+            written = self.journal.write_duplicate(duplicate);
+            if written.is_err() {
+                // Whatever it is, it ends the search.
+                return Err(std::io::ErrorKind::Other.into());
+            }
+            Ok(())
+        });
+        written?;
+        told.map_err(|cause| BreakOff::Scratch {
+            dir: "its directory".to_owned(),
+            cause,
+        })?;
+        Ok(())
+    }
+
+    /// Saves the journal for whoever goes on, or ends it. Returns examples for people.
+    pub(super) fn end(mut self, is_complete: bool) -> Result<Vec<String>, JournalError> {
+        if is_complete {
+            self.journal.end()?;
+        } else {
+            self.journal.save()?;
+        }
+        Ok(self.examples.into_values().collect())
+    }
+}
+
+/// Keeps what is to be said of a line if it is among the first.
+fn note(examples: &mut BTreeMap<u64, String>, line: u64, text: impl FnOnce() -> String) {
+    let last = examples.last_key_value().map(|(last, _)| *last);
+    if examples.len() >= EXAMPLES {
+        match last {
+            Some(last) if line < last => drop(examples.remove(&last)),
+            _ => return,
+        }
+    }
+    examples.insert(line, text());
+}

@@ -1,0 +1,148 @@
+//! What an import came to, for people and as JSON.
+
+use std::{fmt::Write as _, path::Path, process::ExitCode};
+
+use anyhow::anyhow;
+use muster_bulk::{End, JournalPaths, Summary};
+use serde_json::json;
+
+/// Every record was tried, and some have failed.
+const SOME_FAILED: u8 = 3;
+
+/// What was to be done.
+pub(super) struct Told {
+    pub(super) file: String,
+    pub(super) target: String,
+    pub(super) paths: JournalPaths,
+    pub(super) is_dry_run: bool,
+    pub(super) is_json: bool,
+    /// Columns of the file that were not taken.
+    pub(super) ignored: Vec<String>,
+}
+
+impl Told {
+    pub(super) fn exit_code(&self, summary: &Summary) -> anyhow::Result<ExitCode> {
+        match &summary.end {
+            End::Complete if summary.counts.failed == 0 => Ok(ExitCode::SUCCESS),
+            End::Complete => Ok(SOME_FAILED.into()),
+            End::Stopped => Ok(ExitCode::FAILURE),
+            End::BrokenOff(why) => Err(anyhow!(why.clone())),
+        }
+    }
+
+    pub(super) fn text(&self, summary: &Summary) -> String {
+        if self.is_json {
+            let json = serde_json::to_string_pretty(&self.json(summary));
+            return json.expect("it is plain") + "\n";
+        }
+        let Self { file, target, .. } = self;
+        let counts = &summary.counts;
+        let elapsed_s = summary.elapsed.as_secs_f64();
+        let mut text = String::new();
+        let mut line = |written: std::fmt::Arguments| {
+            text.write_fmt(written).expect("a String takes all");
+            text.push('\n');
+        };
+        if self.is_dry_run {
+            let all = counts.all();
+            line(format_args!(
+                "{file}: {all} records, of which {} could be imported; nothing was sent",
+                counts.imported
+            ));
+        } else {
+            let new = counts.all() - summary.resumed;
+            let rate = as_f64(new) / elapsed_s.max(0.001);
+            line(format_args!(
+                "{} records of {file} are imported into {target}; {new} were tried in {elapsed_s:.1} s \
+                 ({rate:.0}/s)",
+                counts.imported
+            ));
+        }
+        if counts.failed > 0 {
+            let by_code = counts.failed_by_code.iter();
+            let by_code: Vec<_> = by_code
+                .map(|(code, count)| format!("{count} with code {code}"))
+                .collect();
+            line(format_args!(
+                "failed: {} ({})",
+                counts.failed,
+                by_code.join(", ")
+            ));
+            if let Some(rejects) = shown(self.paths.rejects.as_deref()) {
+                line(format_args!("  correct and import them: {rejects}"));
+            }
+        }
+        let (identical, conflicting) =
+            (summary.identical_duplicates, summary.conflicting_duplicates);
+        if identical + conflicting > 0 {
+            line(format_args!(
+                "users named again: {identical} times with the same values, {conflicting} times with \
+                 others (the last ones count)"
+            ));
+        }
+        if counts.failed + identical + conflicting > 0
+            && let Some(report) = shown(self.paths.report.as_deref())
+        {
+            line(format_args!("  line by line: {report}"));
+        }
+        for example in &summary.examples {
+            line(format_args!("  {example}"));
+        }
+        if !self.ignored.is_empty() {
+            line(format_args!(
+                "columns that were not taken: {}",
+                self.ignored.join(", ")
+            ));
+        }
+        if summary.retries > 0 {
+            line(format_args!("calls made again: {}", summary.retries));
+        }
+        if !matches!(summary.end, End::Complete) {
+            let how = match &self.paths.checkpoint {
+                Some(_) => "the same command with --resume goes on",
+                None => "nothing notes how far it was, so import all of it again",
+            };
+            line(format_args!(
+                "not every record was tried: {} are done; {how}",
+                counts.all()
+            ));
+        }
+        text
+    }
+
+    fn json(&self, summary: &Summary) -> serde_json::Value {
+        let (end, error) = match &summary.end {
+            End::Complete => ("complete", None),
+            End::Stopped => ("stopped", None),
+            End::BrokenOff(why) => ("broken_off", Some(why.to_string())),
+        };
+        json!({
+            "file": self.file,
+            "target": self.target,
+            "dry_run": self.is_dry_run,
+            "end": end,
+            "error": error,
+            "imported": summary.counts.imported,
+            "failed": summary.counts.failed,
+            "failed_by_code": summary.counts.failed_by_code,
+            "resumed": summary.resumed,
+            "identical_duplicates": summary.identical_duplicates,
+            "conflicting_duplicates": summary.conflicting_duplicates,
+            "calls_made_again": summary.retries,
+            "elapsed_s": summary.elapsed.as_secs_f64(),
+            "rejects_file": shown(self.paths.rejects.as_deref()),
+            "report_file": shown(self.paths.report.as_deref()),
+        })
+    }
+}
+
+/// A file, if there was something to be said in it.
+fn shown(path: Option<&Path>) -> Option<String> {
+    let path = path.filter(|path| path.exists())?;
+    Some(path.display().to_string())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate that people read")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}

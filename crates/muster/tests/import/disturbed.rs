@@ -1,0 +1,167 @@
+//! Imports in whose midst something breaks.
+
+use std::{fs, thread::sleep, time::Duration};
+
+use muster_client::operator::NewFault;
+use muster_testkit::{Launch, SDKAPPID};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{
+    MUSTER, Scene, Tool, assert_same, block_on, made, relay::Relay, report, sorted_lines, users,
+};
+
+/// What an undisturbed import of the same file leaves.
+fn undisturbed(made: &made::Made) -> (Vec<String>, Vec<String>) {
+    let scene = Scene::new();
+    let file = scene.write("users.ndjson", &made.text);
+    scene.import(&file).run().expect(3);
+    assert_same(&scene.users(), &made.users);
+    left(&scene)
+}
+
+fn left(scene: &Scene) -> (Vec<String>, Vec<String>) {
+    (
+        report(&scene.path("users.report.ndjson")),
+        sorted_lines(&scene.path("users.rejects.ndjson")),
+    )
+}
+
+#[test]
+fn a_killed_tool_goes_on_where_it_was() {
+    let made = made::ndjson(12_000, 11);
+    let scene = Scene::new();
+    let file = scene.write("users.ndjson", &made.text);
+    let checkpoint = scene.path("users.ndjson.muster-import");
+    // 120 calls or so, a fifth of a second more than what is noted each time.
+    let tool = |mode: &[&str]| {
+        let url = scene.server.accounts_url();
+        let tool = Tool::new(&file).args(["--endpoint", url, "--rate", "30"]);
+        tool.with_key().args(mode.iter().copied())
+    };
+    let mut noted = Vec::new();
+    let mut kills = 0;
+    loop {
+        let mode: &[&str] = if kills == 0 { &[] } else { &["--resume"] };
+        let mut child = tool(mode).spawn();
+        // Once more was noted than before.
+        while child.try_wait().unwrap().is_none() {
+            sleep(Duration::from_millis(10));
+            let now = fs::read(&checkpoint).unwrap_or_default();
+            if !noted.is_empty() && now != noted {
+                sleep(Duration::from_millis(150));
+                break;
+            }
+            noted = now;
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            assert_eq!(status.code(), Some(3));
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        noted = fs::read(&checkpoint).unwrap();
+        assert!(kills < 60, "it makes no progress");
+    }
+    assert!(kills >= 2, "it was over before it could be killed");
+    assert_same(&scene.users(), &made.users);
+    assert_eq!(left(&scene), undisturbed(&made));
+}
+
+#[test]
+fn ctrl_c_stops_in_order() {
+    let made = made::ndjson(5000, 12);
+    let scene = Scene::new();
+    let file = scene.write("users.ndjson", &made.text);
+    let url = scene.server.accounts_url();
+    let tool = Tool::new(&file).args(["--endpoint", url, "--rate", "10"]);
+    let child = tool.with_key().spawn();
+    while scene.users().is_empty() {
+        sleep(Duration::from_millis(20));
+    }
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::INT).unwrap();
+    let done = super::Done(child.wait_with_output().unwrap()).expect(1);
+    assert!(
+        done.stdout().contains("--resume goes on"),
+        "{}",
+        done.stdout()
+    );
+    assert!(scene.users().len() < made.users.len());
+    scene.import(&file).args(["--resume"]).run().expect(3);
+    assert_same(&scene.users(), &made.users);
+    assert_eq!(left(&scene), undisturbed(&made));
+}
+
+#[test]
+fn calls_that_fail_are_made_again() {
+    let made = made::ndjson(6000, 13);
+    let scene = Scene::new();
+    let file = scene.write("users.ndjson", &made.text);
+    let operator = scene.operator();
+    let fault = |code, count, carried_out| NewFault {
+        sdkappid: Some(SDKAPPID),
+        code,
+        cut: code.is_none(),
+        count: Some(count),
+        carried_out,
+        probability: Some(0.3),
+        ..NewFault::default()
+    };
+    let stall = NewFault {
+        // Longer than the tool waits, so it comes after calls that were made later.
+        latency_ms: Some(4000),
+        count: Some(4),
+        carried_out: true,
+        code: Some(70169),
+        probability: Some(0.2),
+        ..NewFault::default()
+    };
+    let faults = [
+        fault(Some(60007), 2, false),
+        fault(Some(70169), 8, true),
+        fault(Some(70500), 8, false),
+        fault(None, 8, false),
+        fault(None, 8, true),
+        stall,
+    ];
+    for fault in &faults {
+        block_on(operator.add_fault(fault)).unwrap();
+    }
+    let tool = scene.import(&file).args(["--json", "--timeout-s", "3"]);
+    let done = tool.run().expect(3);
+    let again: serde_json::Value = serde_json::from_str(&done.stdout()).unwrap();
+    assert!(again["calls_made_again"].as_u64().unwrap() > 0, "{again}");
+    assert_same(&scene.users(), &made.users);
+    assert_eq!(left(&scene), undisturbed(&made));
+}
+
+#[test]
+fn a_killed_server_is_waited_for() {
+    let made = made::ndjson(12_000, 14);
+    let Scene { dir, server } = Scene::new();
+    let relay = Relay::to(server.accounts_url());
+    let file = dir.path().join("users.ndjson");
+    fs::write(&file, &made.text).unwrap();
+    let tool = Tool::new(&file).args(["--endpoint", relay.url(), "--rate", "40"]);
+    let child = tool.with_key().spawn();
+    while users(&server).len() < 2000 {
+        sleep(Duration::from_millis(20));
+    }
+    let data_dir = server.data_dir().to_owned();
+    server.kill();
+    sleep(Duration::from_millis(300));
+    let server = Launch::dev(MUSTER, &data_dir)
+        .arg("--no-rate-limits")
+        .start();
+    relay.lead_to(server.accounts_url());
+    let done = super::Done(child.wait_with_output().unwrap()).expect(3);
+    assert!(
+        done.stdout().contains("calls made again"),
+        "{}",
+        done.stdout()
+    );
+    assert_same(&users(&server), &made.users);
+    let scene = Scene { dir, server };
+    assert_eq!(left(&scene), undisturbed(&made));
+}

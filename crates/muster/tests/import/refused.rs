@@ -1,0 +1,97 @@
+//! Imports that the server or the tool refuses.
+
+use std::fs;
+
+use muster_client::{Client, operator::AppChange};
+use muster_testkit::{SDKAPPID, sample_key};
+
+use super::{Scene, Tool, assert_same, block_on, made, report};
+
+#[test]
+fn entries_that_the_server_refuses_have_its_reasons() {
+    let scene = Scene::new();
+    let url = scene.server.accounts_url();
+    let client = Client::new(url, SDKAPPID, "administrator", sample_key()).unwrap();
+    let lines: String = (0..150)
+        .map(|number| format!("{{\"user_id\":\"u{number}\"}}\n"))
+        .collect();
+    let file = scene.write("users.ndjson", &lines);
+    scene.import(&file).run().expect(0);
+    block_on(client.account_delete(&["u3", "u77", "u120"])).unwrap();
+    // In this edition they are barred.
+    let changes = AppChange {
+        edition: Some("standard".to_owned()),
+        ..AppChange::default()
+    };
+    block_on(scene.operator().change_app(SDKAPPID, &changes)).unwrap();
+
+    let token = scene.path("data/operator.token");
+    let token = token.to_str().unwrap().to_owned();
+    let operator_url = scene.server.operator_url().to_owned();
+    let with_token = [
+        "--operator-url",
+        &operator_url,
+        "--operator-token-file",
+        &token,
+    ];
+    let mut told = Vec::new();
+    for mode in [&[][..], &with_token[..]] {
+        let tool = scene.import(&file).args(["--restart"]);
+        tool.args(mode.iter().copied()).run().expect(3);
+        told.push(report(&scene.path("users.report.ndjson")));
+    }
+    for told in told {
+        assert_eq!(told.len(), 3, "{told:?}");
+        for (line, told) in [(121, &told[0]), (4, &told[1]), (78, &told[2])] {
+            assert!(told.contains(&format!("\"line\":{line},")), "{told}");
+            assert!(told.contains("\"code\":70399"), "{told}");
+            assert!(
+                told.contains("was deleted and cannot be imported again"),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wrong_key_ends_it_at_once_and_nothing_is_lost() {
+    let scene = Scene::new();
+    let made = made::ndjson(1000, 21);
+    let file = scene.write("users.ndjson", &made.text);
+    let url = scene.server.accounts_url();
+    let wrong = "0".repeat(64);
+    let tool = Tool::new(&file).args(["--endpoint", url, "--secret-key", &wrong]);
+    let done = tool.run().expect(1);
+    assert!(done.stderr().contains("70009"), "{}", done.stderr());
+    assert!(!done.stderr().contains(&wrong));
+    let done = scene.import(&file).run().expect(1);
+    assert!(done.stderr().contains("--resume"), "{}", done.stderr());
+    scene.import(&file).args(["--resume"]).run().expect(3);
+    assert_same(&scene.users(), &made.users);
+}
+
+#[test]
+fn a_file_that_has_changed_is_not_gone_on_with() {
+    let scene = Scene::new();
+    let good: String = (0..500)
+        .map(|number| format!("{{\"user_id\":\"u{number}\"}}\n"))
+        .collect();
+    let file = scene.write("users.ndjson", &good);
+    let url = scene.server.accounts_url();
+    let tool = Tool::new(&file).args(["--endpoint", url, "--rate", "2"]);
+    let mut child = tool.with_key().spawn();
+    let checkpoint = scene.path("users.ndjson.muster-import");
+    let has_noted = || fs::read_to_string(&checkpoint).is_ok_and(|text| text.contains("[[1,"));
+    while !has_noted() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(&file, good.replace("\"u7\"", "\"other\"")).unwrap();
+    let done = scene.import(&file).args(["--resume"]).run().expect(1);
+    assert!(done.stderr().contains("has changed"), "{}", done.stderr());
+    assert!(!scene.users().contains_key("other"));
+    fs::write(&file, &good).unwrap();
+    scene.import(&file).args(["--resume"]).run().expect(0);
+    assert_eq!(scene.users().len(), 500);
+}
