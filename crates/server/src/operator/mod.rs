@@ -78,7 +78,16 @@ impl Parts {
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, ApiError> {
-        match timeout(self.deadline, work).await {
+        self.ask_for(self.deadline, work).await
+    }
+
+    /// Waits for the store as long as this.
+    async fn ask_for<T, E: Into<ApiError>>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiError> {
+        match timeout(deadline, work).await {
             Ok(outcome) => outcome.map_err(Into::into),
             Err(_) => Err(ApiError::store_timed_out()),
         }
@@ -141,7 +150,7 @@ fn protected_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(apps::show, app_settings::configure))
         .routes(routes!(apps::rotate_key))
         .routes(routes!(apps::add_admin, apps::remove_admin))
-        .routes(routes!(accounts::page, import::import))
+        .routes(routes!(accounts::page, import::list::import))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::show_by_internal_id))
         .routes(routes!(sessions::page))
