@@ -6,9 +6,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use hyper::body::Body as _;
 use tracing::warn;
 
-use super::{Shared, error::ApiError};
+use super::{Shared, body::UnreadBody, error::ApiError};
 use crate::request_id::RequestId;
 
 /// Lets a request pass that carries the token; answers 401 to any other.
@@ -38,7 +39,11 @@ pub(super) async fn require_token(
     response
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
+    if request.body().is_end_stream() {
+        response
+    } else {
+        UnreadBody::mark(response)
+    }
 }
 
 /// What stands after `Bearer`, whose letters may be of either case.

@@ -30,6 +30,13 @@ const NAME_LIMIT_BYTES: usize = 32;
 #[derive(Clone, Copy)]
 pub(super) struct UnreadBody;
 
+impl UnreadBody {
+    pub(super) fn mark(mut response: Response) -> Response {
+        response.extensions_mut().insert(Self);
+        response
+    }
+}
+
 /// The body, read to its end.
 pub(super) struct WholeBody(Bytes);
 
@@ -47,9 +54,7 @@ impl FromRequest<Shared> for WholeBody {
             Ok(Err(_)) => ApiError::invalid_request("The body could not be read."),
             Err(_) => ApiError::invalid_request("The body did not arrive in time."),
         };
-        let mut response = error.into_response();
-        response.extensions_mut().insert(UnreadBody);
-        Err(response)
+        Err(UnreadBody::mark(error.into_response()))
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) struct ErrorBody {
 
 /// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
-struct ErrorDetail {
+pub(super) struct ErrorDetail {
     /// One of a fixed set of words, for programs.
     #[schema(example = "app_not_found")]
     code: &'static str,
@@ -111,6 +111,12 @@ impl ApiError {
     pub(super) fn backup_under_way() -> Self {
         let message = "Another backup is under way; try again when it is done.";
         Self::new(StatusCode::CONFLICT, "backup_under_way", message)
+    }
+
+    pub(super) fn too_many_imports(limit: usize) -> Self {
+        let message =
+            format!("{limit} imports of lines are under way; try again when one of them is done.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_imports", message)
     }
 
     pub(super) fn backup_failed() -> Self {
@@ -219,18 +225,22 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl ApiError {
+    /// What the caller is told of it.
+    pub(super) fn detail(&self) -> ErrorDetail {
+        ErrorDetail {
+            code: self.code,
+            message: self.message.clone(),
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self {
-            status,
-            code,
-            message,
-            ..
-        } = self.clone();
         let body = ErrorBody {
-            error: ErrorDetail { code, message },
+            error: self.detail(),
         };
-        let mut response = (status, Json(body)).into_response();
+        let mut response = (self.status, Json(body)).into_response();
         response.extensions_mut().insert(self);
         response
     }

@@ -30,7 +30,10 @@ use hyper::{
     header::{CONNECTION, HeaderValue},
 };
 use muster_accounts::{App, SdkAppId};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::timeout,
+};
 use tower_service::Service;
 use tracing::{error, info};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -67,6 +70,8 @@ struct Parts {
     test_controls: bool,
     /// Held while the store is backed up.
     backing_up: Arc<Mutex<()>>,
+    /// Places for imports of lines.
+    line_imports: Arc<Semaphore>,
     deadline: Duration,
     body_timeout: Duration,
     body_limit_bytes: usize,
@@ -108,6 +113,7 @@ impl Operator {
             token: settings.operator_token.clone(),
             test_controls: settings.test_controls,
             backing_up: Arc::default(),
+            line_imports: Arc::new(Semaphore::new(import::lines::IMPORTS_MAX)),
             deadline: Duration::from_secs(settings.limits.deadline_s),
             body_timeout: Duration::from_secs(settings.limits.body_timeout_s),
             body_limit_bytes: settings.limits.body_limit_bytes,
@@ -151,6 +157,7 @@ fn protected_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(apps::rotate_key))
         .routes(routes!(apps::add_admin, apps::remove_admin))
         .routes(routes!(accounts::page, import::list::import))
+        .routes(routes!(import::lines::import))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::show_by_internal_id))
         .routes(routes!(sessions::page))
@@ -175,6 +182,7 @@ impl Answer for Operator {
         let method = request.method().clone();
         let uri = request.uri().clone();
         request.extensions_mut().insert(request_id);
+        request.extensions_mut().insert(caller.exchange.clone());
         let mut router = self.router.clone();
         let mut response = if self.stopping.is_set() {
             ApiError::stopping().into_response()

@@ -20,6 +20,8 @@ mod operator_accounts;
 mod operator_apps;
 mod operator_backup;
 mod operator_faults;
+mod operator_lines;
+mod operator_lines_broken;
 mod operator_refusals;
 mod order;
 mod overload;

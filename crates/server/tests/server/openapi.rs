@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 
 use muster_accounts::Edition;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     harness::{self, Running, TOKEN},
     operator::assert_error,
+    operator_lines::{LINES, head, lines_of, users},
+    peer::Peer,
 };
 
 /// The walk: expected status, method, path, body. It comes by every operation with success, and by
@@ -43,6 +46,10 @@ const WALK: &str = r#"
 200 POST   /muster/v1/apps/7/accounts {"accounts":[{"user_id":"zoe"},{"user_id":"josé"},{"user_id":"zoe"}]}
 400 POST   /muster/v1/apps/7/accounts {"accounts":[]}
 404 POST   /muster/v1/apps/8/accounts {"accounts":[{"user_id":"zoe"}]}
+200 POST   /muster/v1/apps/7/accounts:import?dry_run=true {"user_id":"zoe","nick":null}
+200 POST   /muster/v1/apps/7/accounts:import {"user_id":"josé"}
+404 POST   /muster/v1/apps/8/accounts:import {"user_id":"zoe"}
+400 POST   /muster/v1/apps/7/accounts:import?dry_run=1 {"user_id":"zoe"}
 200 GET    /muster/v1/apps/7/internal-ids/144115188075855874
 404 GET    /muster/v1/apps/7/internal-ids/144115188075855899
 200 GET    /muster/v1/apps/7/sessions?user_id=alice&limit=1
@@ -145,7 +152,13 @@ async fn every_answer_fits_its_description() {
         assert_eq!(answer.status.to_string(), status, "{step}: {answer:?}");
         let described = &operation["responses"][status];
         assert!(described.is_object(), "{step}: no such status described");
+        let by_line = &described["content"]["application/x-ndjson"]["schema"];
         match &described["content"]["application/json"]["schema"] {
+            Value::Null if by_line.is_object() => {
+                for line in lines_of(&answer.body) {
+                    assert_fits(&document, by_line, &line, step);
+                }
+            }
             Value::Null if answer.status == 204 => assert_eq!(answer.text(), "", "{step}"),
             Value::Null => {
                 let is_no_json = ["/metrics", "/muster/v1/backup"].contains(&path);
@@ -156,7 +169,13 @@ async fn every_answer_fits_its_description() {
         if answer.status < 300 {
             succeeded.insert((method.to_owned(), template.to_owned()));
             if !body.is_empty() {
-                let taken = &operation["requestBody"]["content"]["application/json"]["schema"];
+                let (_, taken) = operation["requestBody"]["content"]
+                    .as_object()
+                    .unwrap()
+                    .iter()
+                    .next()
+                    .unwrap();
+                let taken = &taken["schema"];
                 let body = serde_json::from_str(body).unwrap();
                 assert_fits(&document, taken, &body, step);
             }
@@ -170,6 +189,26 @@ async fn every_answer_fits_its_description() {
     for (method, path, _) in operations(&document) {
         let done = succeeded.contains(&(method.clone(), path.to_owned()));
         assert!(done, "the walk does not come by {method} {path}");
+    }
+}
+
+/// The last line of an import that breaks off is the one answer that no walk comes by.
+#[tokio::test]
+async fn an_import_that_breaks_off_fits_its_description() {
+    let server = harness::start().await;
+    let document = document(&server).await;
+    let body = users("u", 0..10_000);
+    let mut peer = Peer::connect(server.operator).await;
+    peer.send(head(LINES, body.len() + 1)).await;
+    peer.send(body).await;
+    peer.receives(b"created").await;
+    peer.stream.shutdown().await.unwrap();
+    let lines = lines_of(&peer.answer().await.body);
+    assert!(lines[1]["error"].is_object(), "{lines:?}");
+    let import = &document["paths"]["/muster/v1/apps/{sdkappid}/accounts:import"]["post"];
+    let line = &import["responses"]["200"]["content"]["application/x-ndjson"]["schema"];
+    for answer in lines {
+        assert_fits(&document, line, &answer, "broken off");
     }
 }
 

@@ -105,6 +105,13 @@ impl Peer {
         .await;
     }
 
+    /// The head of the answer, which is not taken for read.
+    pub(crate) async fn head_of_answer(&mut self) -> String {
+        self.receives(b"\r\n\r\n").await;
+        let text = String::from_utf8_lossy(&self.received);
+        text.split("\r\n\r\n").next().unwrap_or_default().to_owned()
+    }
+
     /// What has come and was not read as an answer.
     pub(crate) fn received(&self) -> &[u8] {
         &self.received
@@ -144,11 +151,9 @@ impl Peer {
             body: Vec::new(),
         };
         if answer.header("transfer-encoding") == Some("chunked") {
-            // Not taken apart: it is seen to its end, and no test looks into it.
-            while !self.received.ends_with(b"0\r\n\r\n") {
-                assert!(self.read_more().await, "closed within {answer:?}");
+            while let Some(chunk) = self.chunk().await {
+                answer.body.extend(chunk);
             }
-            answer.body = self.received.drain(..).collect();
         } else if status >= 200 && status != 204 && !is_head {
             let length: usize = answer.header("content-length").unwrap().parse().unwrap();
             while self.received.len() < length {
@@ -160,6 +165,29 @@ impl Peer {
             answer.body = self.received.drain(..length).collect();
         }
         Some(answer)
+    }
+
+    /// The next chunk of an answer that comes in chunks; `None` is the end of the answer.
+    async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = self.line().await;
+        let size = usize::from_str_radix(&size, 16).unwrap();
+        while self.received.len() < size + 2 {
+            assert!(self.read_more().await, "closed within a chunk");
+        }
+        let chunk = self.received.drain(..size).collect();
+        assert_eq!(self.line().await, "");
+        (size > 0).then_some(chunk)
+    }
+
+    async fn line(&mut self) -> String {
+        let end = loop {
+            if let Some(end) = self.received.windows(2).position(|bytes| bytes == b"\r\n") {
+                break end;
+            }
+            assert!(self.read_more().await, "closed within an answer");
+        };
+        let line = self.received.drain(..end + 2).take(end).collect();
+        String::from_utf8(line).unwrap()
     }
 
     /// Whether more came; an error is an end, too.

@@ -93,7 +93,8 @@ fn result() -> Object {
 /// An entry that is wrong, or whose user was deleted too recently (code 70399, with the time from
 /// which on it will be taken), refuses only itself. If the app's edition allows no more accounts
 /// (code 70398), nothing of the request is imported. What is imported is so as a whole. No webhook
-/// is told. The listener takes bodies of up to 1 MiB; send more in several requests.
+/// is told. The listener takes bodies of up to 1 MiB; send more in several requests, or line by line
+/// with `import_lines`.
 #[utoipa::path(
     post, path = "/muster/v1/apps/{sdkappid}/accounts", operation_id = "import_accounts",
     tag = "accounts", params(AppNumber), request_body = ImportBody,

@@ -1,0 +1,315 @@
+//! Any number of entries, a line each: imported commit by commit while they come, and answered so.
+//!
+//! While the store commits one part the next one is read and judged, and no more: who does not read the
+//! answer, or whose store is slow, is not read from. Nothing runs but what the connection asks for, so
+//! whoever goes away ends it, at the latest with the commit that is under way.
+
+mod answer;
+
+use std::{convert::Infallible, pin::Pin, sync::Arc};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequestParts as _, Request, State},
+    http::{header::CONTENT_TYPE, request},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use muster_accounts::SdkAppId;
+use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::error;
+
+use self::answer::{
+    CommittedLinesBody, ImportAnswerLine, ImportBrokenOffBody, ImportDoneBody, json_line,
+};
+use super::{body_lines::BodyLines, entry::NewAccountBody, gathered::Gathered, outcome::carry_out};
+use crate::{
+    operator::{
+        Parts, Shared,
+        body::UnreadBody,
+        error::{ApiError, ErrorBody},
+        input::{AppNumber, AppPath, Parameters},
+    },
+    panics,
+    request_id::RequestId,
+    stopping::Stopping,
+    stream::Exchange,
+};
+
+/// How many such imports there are at a time. Each holds two commits, about 12 MiB at most.
+pub(in crate::operator) const IMPORTS_MAX: usize = 4;
+
+/// A commit has as many accounts as a hundred calls, and nobody waits for one answer.
+const DEADLINES: u32 = 10;
+
+/// How an import of lines is made.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct LineParameters {
+    /// Only says what would happen, and writes nothing; each part by what is stored, not by the parts
+    /// before it.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Import accounts, a line each
+///
+/// The body is NDJSON of any length: an account a line. Blank lines are passed over, but counted. Up to
+/// 10,000 lines make one commit; once it is on disk the answer gets a line that accounts for them. A line
+/// that is wrong, longer than 64 KiB (code 70402), or whose user was deleted too recently (code 70399)
+/// refuses only itself. If the app's edition allows no more accounts (code 70398), nothing of the commit is
+/// imported. Of a user named more than once the last good line counts. The last line of the answer has
+/// `done`, or `error` if the import broke off: then of the lines behind the last commit that was told of
+/// nothing is promised, and they can be sent again. Read the answer while sending, for who does not is not
+/// read from. No webhook is told.
+#[utoipa::path(
+    post, path = "/muster/v1/apps/{sdkappid}/accounts:import", operation_id = "import_lines",
+    tag = "accounts", params(AppNumber, LineParameters),
+    request_body(
+        content = NewAccountBody, content_type = "application/x-ndjson",
+        description = "Such an object a line"
+    ),
+    responses(
+        (
+            status = 200, description = "What became of the lines: such an object a line", body = ImportAnswerLine,
+            content_type = "application/x-ndjson"
+        ),
+        (status = 400, description = "`invalid_request`", body = ErrorBody),
+        (status = 404, description = "`app_not_found`", body = ErrorBody),
+        (status = 429, description = "`too_many_imports`: four are under way", body = ErrorBody)
+    )
+)]
+pub(in crate::operator) async fn import(
+    State(Shared(shared)): State<Shared>,
+    request: Request,
+) -> Response {
+    match begin(shared, request).await {
+        Ok(response) => response,
+        Err(error) => UnreadBody::mark(error.into_response()),
+    }
+}
+
+/// Answers once the first commit is made: what fails before still gets a proper status.
+async fn begin(shared: Arc<Parts>, request: Request) -> Result<Response, ApiError> {
+    let (mut head, body) = request.into_parts();
+    let state = Shared(shared.clone());
+    let AppPath(app) = AppPath::from_request_parts(&mut head, &state).await?;
+    let Parameters(LineParameters { dry_run }) =
+        Parameters::from_request_parts(&mut head, &state).await?;
+    shared.existing_app(app).await?;
+    let place = shared.line_imports.clone().try_acquire_owned();
+    let place = place.map_err(|_| ApiError::too_many_imports(IMPORTS_MAX))?;
+    let to = Target {
+        app,
+        dry_run,
+        shared: shared.clone(),
+    };
+    let mut import = LineImport::new(to, body, place);
+    let first = match import.next().await {
+        Step::Failed(error) => return Err(error),
+        step => step,
+    };
+    let asked = Asked::of(&head);
+    let lines = stream::unfold(Some((import, Some(first))), move |going_on| {
+        let asked = asked.clone();
+        async move {
+            let (mut import, ready) = going_on?;
+            let step = match ready {
+                Some(step) => step,
+                None => asked.next_of(&mut import).await,
+            };
+            let (line, is_last) = match step {
+                Step::Committed(commit) => (json_line(&commit), false),
+                Step::Done => (json_line(&import.total), true),
+                Step::Failed(error) => {
+                    asked.broken_off(&error);
+                    (
+                        json_line(&ImportBrokenOffBody::new(&error, &import.total)),
+                        true,
+                    )
+                }
+            };
+            let going_on = (!is_last).then_some((import, None));
+            Some((Ok::<Bytes, Infallible>(line), going_on))
+        }
+    });
+    let content_type = [(CONTENT_TYPE, "application/x-ndjson")];
+    Ok((content_type, Body::from_stream(lines)).into_response())
+}
+
+/// The request whose answer is under way.
+#[derive(Clone)]
+struct Asked {
+    request_id: Option<RequestId>,
+    exchange: Option<Arc<Exchange>>,
+}
+
+impl Asked {
+    fn of(head: &request::Parts) -> Self {
+        Self {
+            request_id: head.extensions.get().copied(),
+            exchange: head.extensions.get().cloned(),
+        }
+    }
+
+    /// The next step, also if it panics: the caller is told, and can go on elsewhere.
+    async fn next_of(&self, import: &mut LineImport) -> Step {
+        let step = panics::catch(import.next()).await;
+        step.unwrap_or_else(|panic| {
+            let request_id = self.request_id.map(tracing::field::display);
+            error!(request_id, panic, "panicked in an import of lines");
+            Step::Failed(ApiError::internal())
+        })
+    }
+
+    /// Notes that the answer ends before the body may have been sent.
+    fn broken_off(&self, error: &ApiError) {
+        if let Some(exchange) = &self.exchange {
+            exchange.linger();
+        }
+        if let Some(cause) = &error.cause {
+            let request_id = self.request_id.map(tracing::field::display);
+            error!(request_id, %cause, "the store failed in an import of lines");
+        }
+    }
+}
+
+/// Where the lines go.
+#[derive(Clone)]
+struct Target {
+    app: SdkAppId,
+    dry_run: bool,
+    shared: Arc<Parts>,
+}
+
+/// An import that is under way.
+struct LineImport {
+    to: Target,
+    lines: BodyLines,
+    stopping: Stopping,
+    gathering: Gathered,
+    /// Waits for the commit before it.
+    gathered: Option<Gathered>,
+    committing: Option<Commit>,
+    /// No more is read: all was, or this is why not.
+    end: Option<Result<(), ApiError>>,
+    /// Of the commits that were told of.
+    total: ImportDoneBody,
+    _place: OwnedSemaphorePermit,
+}
+
+type Commit = Pin<Box<dyn Future<Output = Result<CommittedLinesBody, ApiError>> + Send>>;
+
+/// What an import has come to.
+enum Step {
+    Committed(CommittedLinesBody),
+    /// All that was sent has been accounted for.
+    Done,
+    Failed(ApiError),
+}
+
+impl LineImport {
+    fn new(to: Target, body: Body, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            lines: BodyLines::new(body, to.shared.body_timeout),
+            stopping: to.shared.core.stopping.clone(),
+            to,
+            gathering: Gathered::from(1),
+            gathered: None,
+            committing: None,
+            end: None,
+            total: ImportDoneBody::empty(),
+            _place: place,
+        }
+    }
+
+    /// Goes on until there is something to tell. Not to be called after the last step.
+    async fn next(&mut self) -> Step {
+        loop {
+            if self.committing.is_none() {
+                if let Some(gathered) = self.gathered.take() {
+                    self.committing = Some(Box::pin(commit(self.to.clone(), gathered)));
+                } else if let Some(end) = self.end.take() {
+                    return end.map_or_else(Step::Failed, |()| Step::Done);
+                }
+            }
+            let has_room = self.gathered.is_none() && self.end.is_none();
+            tokio::select! {
+                biased;
+                committed = under_way(&mut self.committing) => {
+                    self.committing = None;
+                    return match committed {
+                        Ok(commit) => {
+                            self.total.add(&commit);
+                            Step::Committed(commit)
+                        }
+                        Err(error) => Step::Failed(error),
+                    };
+                }
+                () = self.stopping.wait(), if self.end.is_none() => {
+                    self.gathered = None;
+                    self.end = Some(Err(ApiError::stopping()));
+                }
+                gathered = gather(&mut self.lines, &mut self.gathering), if has_room => {
+                    match gathered {
+                        Ok(Some(gathered)) => self.gathered = Some(gathered),
+                        Ok(None) => self.end = Some(Ok(())),
+                        Err(error) => self.end = Some(Err(error)),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Waits for a commit; for ever, if there is none.
+async fn under_way(committing: &mut Option<Commit>) -> Result<CommittedLinesBody, ApiError> {
+    match committing {
+        Some(commit) => commit.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The lines of the next commit; `None` if none are left. What was gathered stays if the caller stops
+/// waiting.
+async fn gather(
+    lines: &mut BodyLines,
+    gathering: &mut Gathered,
+) -> Result<Option<Gathered>, ApiError> {
+    loop {
+        while let Some(line) = lines.take() {
+            gathering.add(line);
+            if gathering.is_full() {
+                return Ok(Some(gathering.take()));
+            }
+        }
+        if !lines.more().await? {
+            return Ok((gathering.count > 0).then(|| gathering.take()));
+        }
+    }
+}
+
+/// Imports what was gathered, and accounts for it.
+async fn commit(to: Target, gathered: Gathered) -> Result<CommittedLinesBody, ApiError> {
+    let Gathered {
+        first,
+        count,
+        entries,
+        refused,
+        ..
+    } = gathered;
+    let mut body = CommittedLinesBody::new(first, count, refused);
+    if !entries.is_empty() {
+        let Target {
+            app,
+            dry_run,
+            shared,
+        } = to;
+        let deadline = shared.deadline * DEADLINES;
+        let done = carry_out(&shared, app, entries, dry_run, deadline).await?;
+        body.add(done);
+    }
+    Ok(body)
+}
