@@ -21,6 +21,7 @@ mod backup;
 mod clock;
 mod faults;
 mod import;
+mod lines;
 mod sessions;
 
 use std::{fmt, time::Duration};
@@ -39,6 +40,7 @@ pub use self::{
     clock::ServerTime,
     faults::{Fault, NewFault},
     import::{Imported, ImportedEntry, Outcome},
+    lines::{CommittedLines, LineImport, RefusedLine},
     sessions::{Session, SessionPage},
 };
 use crate::{SetupError, TransportError, http::Http};
@@ -204,6 +206,16 @@ pub enum OperatorError {
         code: String,
         /// For people.
         message: String,
+    },
+    /// The server ended an import of lines early.
+    #[error("{message} The import broke off after line {lines} ({code})")]
+    BrokenOff {
+        /// Such as `store_unavailable`.
+        code: String,
+        /// For people.
+        message: String,
+        /// How many lines were accounted for. What became of later ones is unknown.
+        lines: u64,
     },
     /// Not an answer of the operator API.
     #[error(

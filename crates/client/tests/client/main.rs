@@ -3,6 +3,7 @@
 
 mod commands;
 mod failures;
+mod lines;
 mod operator;
 mod retries;
 mod specification;
