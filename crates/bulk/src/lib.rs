@@ -17,11 +17,14 @@
 //!   reason), or as not tried. Failed ones go into a file that can be corrected and imported; a checkpoint
 //!   says which are done, so that an import which was broken off goes on where it was.
 //!
+//! `export` goes the other way: pages of the operator API into a file.
+//!
 //! Nothing here writes to a terminal. Memory does not grow with the file.
 
 mod batches;
 mod checkpoint;
 mod duplicates;
+mod export;
 pub mod file;
 mod import;
 mod journal;
@@ -35,4 +38,5 @@ pub use import::{BreakOff, End, Import, Progress, Seen, Summary};
 pub use journal::{Earlier, JournalError, JournalPaths};
 pub use lane::{Lane, LaneError, Reasons, Tempo};
 pub use pace::Trouble;
+pub use export::{Export, ExportError, Exported, Step};
 pub use record::{Entry, Fault, Raw, Record};

@@ -7,6 +7,7 @@
 //! - [`tls_files`], [`dev_tls`]: where the server's certificate comes from.
 //! - [`config_print`]: the settings that count ([`config`], [`settings_args`]).
 //! - [`import`]: accounts from a file into an app.
+//! - [`export`]: the accounts of an app into a file.
 //! - [`backup`]: a copy of a running server's store.
 //! - [`store`]: databases and data directories themselves.
 //! - [`app`]: apps, through the operator API of a running server.
@@ -32,6 +33,7 @@ mod data_dir;
 mod dev;
 mod dev_tls;
 mod import;
+mod export;
 mod log;
 mod open_files;
 mod operator_connection;
@@ -68,6 +70,7 @@ Examples:
   muster serve --config muster.toml
   muster app create --sdkappid 1400000001
   muster import users.csv --help   a file of users into an app
+  muster export users.csv --help   the users of an app into a file
   muster backup /backups/monday
   muster usersig inspect TOKEN     why is this UserSig refused?
   muster bench import --help       how fast is this server?
@@ -87,6 +90,7 @@ enum Command {
     Config(ConfigCommand),
     App(app::App),
     Import(import::Import),
+    Export(export::Export),
     Backup(backup::Backup),
     /// Look after the place where accounts are kept.
     #[command(subcommand, arg_required_else_help = true, after_help = store::EXAMPLES)]
@@ -112,6 +116,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Print(print)) => print.run(),
         Command::App(app) => app.run(),
         Command::Import(import) => import.run(),
+        Command::Export(export) => export.run(),
         Command::Backup(backup) => backup.run(),
         Command::Store(store) => store.run(),
         Command::Usersig(usersig) => usersig.run(),

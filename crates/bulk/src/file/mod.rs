@@ -18,7 +18,7 @@ mod reader;
 mod rows;
 mod writer;
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, str::FromStr};
 
 pub use self::{
     error::ReadError,
@@ -35,6 +35,24 @@ pub enum Format {
     /// A JSON object a line.
     Ndjson,
 }
+
+/// Reads `csv` or `ndjson`.
+impl FromStr for Format {
+    type Err = NoFormat;
+
+    fn from_str(text: &str) -> Result<Self, NoFormat> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(NoFormat),
+        }
+    }
+}
+
+/// A word that is no [`Format`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is csv or ndjson")]
+pub struct NoFormat;
 
 /// How the bytes of a file are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,6 +73,14 @@ impl<W: Write> Writer<W> {
         })
     }
 
+    /// The format.
+    pub fn format(&self) -> Format {
+        match self.records {
+            Records::Csv(_) => Format::Csv,
+            Records::Ndjson(_) => Format::Ndjson,
+        }
+    }
+
     /// Writes a record, or the header of CSV, that was read from a file of the same format. The values are
     /// as they were; a row may be quoted in another way.
     ///
