@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueHint};
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use muster_bulk::{
     Export as Bulk, ExportError, Exported, Step,
     file::{Compression, Format, Named, PartialFile, WriteOptions, Writer},
@@ -77,38 +77,53 @@ impl Export {
             page_size: self.page_size,
             patience: PATIENCE,
         };
-        let connection = self.connection.operator()?;
-        let app = connection.call(async |api| api.app(self.sdkappid).await)?;
-        let began = Instant::now();
         if self.file == Path::new("-") {
-            let stdout = Counted::new(io::stdout());
-            // Nothing is to be removed, so that a signal simply ends it.
-            let done = write(&connection, bulk, stdout, options, app.accounts, false);
-            return match done {
-                // As with `muster app list | head -1`.
-                Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
-                Err(error) => Err(error.context("the export to the standard output broke off")),
-                Ok((exported, stdout)) => {
-                    let said = summary("the standard output", exported, stdout.bytes, began);
-                    // `eprint!` panics if nobody can be told.
-                    let _ = io::stderr().write_all(said.as_bytes());
-                    Ok(ExitCode::SUCCESS)
-                }
-            };
+            return self.to_stdout(bulk, options);
         }
+        let connection = self.connection.operator()?;
+        let (app, signals) = connection.call(async |api| {
+            let app = api.app(self.sdkappid).await?;
+            Ok((app, StopSignals::listen()))
+        })?;
+        let began = Instant::now();
         let shown = self.file.display().to_string();
         let file = PartialFile::create(&self.file)
             .with_context(|| format!("cannot make {shown}.partial"))?;
         let file = Counted::new(file);
-        let done = write(&connection, bulk, file, options, app.accounts, true);
+        let done = write(
+            &connection,
+            bulk,
+            file,
+            options,
+            app.accounts,
+            Some(signals?),
+        );
         let (exported, file) = done
             .with_context(|| format!("there is no new {shown}, and {shown}.partial is removed"))?;
         let bytes = file.bytes;
-        file.to
-            .keep()
-            .with_context(|| format!("cannot bring {shown} to the disk"))?;
+        let kept = file.to.keep();
+        kept.with_context(|| format!("cannot bring {shown} to the disk"))?;
         out::print(&summary(&shown, exported, bytes, began))?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Nothing is to be removed afterwards, so that a signal simply ends it.
+    fn to_stdout(self, bulk: Bulk, options: WriteOptions) -> anyhow::Result<ExitCode> {
+        let connection = self.connection.operator()?;
+        let app = connection.call(async |api| api.app(self.sdkappid).await)?;
+        let began = Instant::now();
+        let stdout = Counted::new(io::stdout());
+        match write(&connection, bulk, stdout, options, app.accounts, None) {
+            Ok((exported, stdout)) => {
+                let said = summary("the standard output", exported, stdout.bytes, began);
+                // `eprint!` panics if nobody can be told.
+                let _ = io::stderr().write_all(said.as_bytes());
+                Ok(ExitCode::SUCCESS)
+            }
+            // As with `muster app list | head -1`.
+            Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+            Err(error) => Err(error.context("the export to the standard output broke off")),
+        }
     }
 
     fn options(&self) -> anyhow::Result<WriteOptions> {
@@ -127,26 +142,23 @@ impl Export {
     }
 }
 
-/// Writes all accounts into `file`. With `may_stop` a signal ends it in order.
+/// Writes all accounts into `file`, until a signal stops it.
 fn write<W: Write>(
     connection: &Connection,
     bulk: Bulk,
     file: W,
     options: WriteOptions,
     accounts: u64,
-    may_stop: bool,
+    signals: Option<StopSignals>,
 ) -> anyhow::Result<(Exported, W)> {
     let mut writer = Writer::new(file, options)?;
     let progress = Progress::start(accounts);
     let exported = connection.call(async |api| {
         let exporting = export(bulk, api, &mut writer, &progress);
-        if !may_stop {
+        let Some(signals) = signals else {
             return exporting.await;
-        }
-        let stop = match StopSignals::listen() {
-            Ok(signals) => signals.watch(),
-            Err(error) => return Ok(Err(error)),
         };
+        let stop = signals.watch();
         tokio::select! {
             exported = exporting => exported,
             _ = stop => Ok(Err(anyhow!("stopped"))),
@@ -192,9 +204,8 @@ fn summary(name: &str, exported: Exported, bytes: u64, since: Instant) -> String
         ),
     };
     format!(
-        "{name} has {accounts} accounts, {}, written in {:.1} s\n\
+        "{name} has {accounts} accounts, {bytes} bytes, written in {:.1} s\n\
          taken from {began} to {ended}; what changed meanwhile is in it as before or as after\n{cut}",
-        HumanBytes(bytes),
         since.elapsed().as_secs_f64(),
     )
 }

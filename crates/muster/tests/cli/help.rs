@@ -53,6 +53,7 @@ fn every_command_has_help_with_examples() {
         "app rotate-key",
         "app admin add",
         "app admin remove",
+        "export",
         "store check",
         "store copy",
         "usersig sign",

@@ -11,6 +11,7 @@ mod backup;
 mod dev;
 #[cfg(target_os = "linux")]
 mod disk_faults;
+mod export;
 mod failed_write;
 mod help;
 mod run;
