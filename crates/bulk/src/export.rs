@@ -175,13 +175,14 @@ impl Export {
 
 /// Whether the same call may do later: the server is away, or has trouble or too much to do.
 fn may_pass(error: &OperatorError) -> bool {
-    match error {
-        OperatorError::Transport(error) => !matches!(error, TransportError::AnswerTooLong { .. }),
-        OperatorError::Refused { status, .. } | OperatorError::NotAnAnswer { status, .. } => {
-            *status >= 500 || *status == 429
-        }
-        _ => false,
+    if let OperatorError::Transport(error) = error {
+        return !matches!(error, TransportError::AnswerTooLong { .. });
     }
+    matches!(
+        error,
+        OperatorError::Refused { status, .. } | OperatorError::NotAnAnswer { status, .. }
+            if *status >= 500 || *status == 429
+    )
 }
 
 fn write<W: Write>(account: &Account, writer: &mut Writer<W>) -> io::Result<()> {

@@ -78,7 +78,7 @@ impl Export {
             patience: PATIENCE,
         };
         if self.file == Path::new("-") {
-            return self.to_stdout(bulk, options);
+            return self.print(bulk, options);
         }
         let connection = self.connection.operator()?;
         let (app, signals) = connection.call(async |api| {
@@ -108,7 +108,7 @@ impl Export {
     }
 
     /// Nothing is to be removed afterwards, so that a signal simply ends it.
-    fn to_stdout(self, bulk: Bulk, options: WriteOptions) -> anyhow::Result<ExitCode> {
+    fn print(self, bulk: Bulk, options: WriteOptions) -> anyhow::Result<ExitCode> {
         let connection = self.connection.operator()?;
         let app = connection.call(async |api| api.app(self.sdkappid).await)?;
         let began = Instant::now();
