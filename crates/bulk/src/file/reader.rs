@@ -282,7 +282,7 @@ fn take_header(
 
 fn missing(column: &str, names: &[String]) -> ReadError {
     if let [header] = names {
-        let others = [(';', "';'"), ('\t', "tab"), ('|', "'|'"), (',', "','")];
+        let others = [(';', "';'"), ('\t', r"'\t'"), ('|', "'|'"), (',', "','")];
         if let Some((_, shown)) = others
             .into_iter()
             .find(|(other, _)| header.contains(*other))

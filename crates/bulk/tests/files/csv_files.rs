@@ -199,8 +199,8 @@ fn a_header_that_will_not_do_says_what_to_do() {
         (
             "user_id\tnick",
             &usual,
-            "its header is one column, \"user_id\\tnick\"; if tab separates the values, give \
-             --delimiter tab",
+            "its header is one column, \"user_id\\tnick\"; if '\\t' separates the values, give \
+             --delimiter '\\t'",
         ),
         (
             "user_id,nick, nick",
