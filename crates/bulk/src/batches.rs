@@ -96,7 +96,7 @@ pub(crate) struct Batches {
     users: HashMap<u128, Place>,
     filling: Option<Batch>,
     bytes: usize,
-    /// The users who are held, the first to be let go first.
+    /// The users who are held, to be forgotten: about in the order of their times.
     held: VecDeque<(Instant, Vec<u128>)>,
 }
 
@@ -130,7 +130,7 @@ impl Batches {
             Some(Place::Held(until)) if Instant::now() < until => {
                 return Put::WaitUntil(until, Box::new(numbered));
             }
-            Some(Place::Held(_)) => self.let_go(),
+            Some(Place::Held(_)) => drop(self.users.remove(&numbered.user)),
             Some(Place::Here(_)) | None => {}
         }
         let Numbered {
@@ -196,8 +196,7 @@ impl Batches {
         Some(batch)
     }
 
-    /// A batch is not under way any more, but its users are held until a time if there is one. Those times
-    /// come in order.
+    /// A batch is not under way any more, but its users are held until a time if there is one.
     pub(crate) fn done(&mut self, batch: &Batch, held_until: Option<Instant>) {
         self.let_go();
         for user in &batch.users {

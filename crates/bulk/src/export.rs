@@ -10,7 +10,7 @@ use std::{
 
 use muster_accounts::UnixSeconds;
 use muster_client::{
-    ProfileValue, TransportError,
+    Advice, ProfileValue,
     operator::{Account, AccountPage, Operator, OperatorError},
 };
 use serde::Serialize;
@@ -158,7 +158,7 @@ impl Export {
                 Ok(page) => return Ok(page),
                 Err(error) => error,
             };
-            if !may_pass(&error) || Instant::now() + pause > give_up_at {
+            if error.advice() == Advice::Never || Instant::now() + pause > give_up_at {
                 return Err(error);
             }
             tries += 1;
@@ -171,18 +171,6 @@ impl Export {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
-}
-
-/// Whether the same call may do later: the server is away, or has trouble or too much to do.
-fn may_pass(error: &OperatorError) -> bool {
-    if let OperatorError::Transport(error) = error {
-        return !matches!(error, TransportError::AnswerTooLong { .. });
-    }
-    matches!(
-        error,
-        OperatorError::Refused { status, .. } | OperatorError::NotAnAnswer { status, .. }
-            if *status >= 500 || *status == 429
-    )
 }
 
 fn write<W: Write>(account: &Account, writer: &mut Writer<W>) -> io::Result<()> {

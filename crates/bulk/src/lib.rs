@@ -34,9 +34,9 @@ mod ranges;
 mod record;
 
 pub use checkpoint::{CheckpointError, Counts};
+pub use export::{Export, ExportError, Exported, Step};
 pub use import::{BreakOff, End, Import, Progress, Seen, Summary};
 pub use journal::{Earlier, JournalError, JournalPaths};
 pub use lane::{Lane, LaneError, Reasons, Tempo};
 pub use pace::Trouble;
-pub use export::{Export, ExportError, Exported, Step};
 pub use record::{Entry, Fault, Raw, Record};

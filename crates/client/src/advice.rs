@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{ApiFailure, CallError, ItemFailure, TransportError};
+use crate::{ApiFailure, CallError, ItemFailure, TransportError, operator::OperatorError};
+
+/// Codes of the operator API that stay until something is changed.
+const NOT_BY_ITSELF: [&str; 2] = ["app_not_found", "invalid_request"];
 
 /// Whether, when and how a failed call is worth another try.
 ///
@@ -113,6 +116,24 @@ impl TransportError {
             | TransportError::TimedOut { .. }
             | TransportError::Broken { .. } => Advice::Again,
             TransportError::AnswerTooLong { .. } => Advice::Never,
+        }
+    }
+}
+
+impl OperatorError {
+    /// What to do about it: again if the server is away, stops, or has trouble or too much to do.
+    pub fn advice(&self) -> Advice {
+        match self {
+            OperatorError::Transport(error) => error.advice(),
+            OperatorError::Refused { status, .. } | OperatorError::NotAnAnswer { status, .. }
+                if *status >= 500 || *status == 429 =>
+            {
+                Advice::Again
+            }
+            OperatorError::BrokenOff { code, .. } if !NOT_BY_ITSELF.contains(&code.as_str()) => {
+                Advice::Again
+            }
+            _ => Advice::Never,
         }
     }
 }

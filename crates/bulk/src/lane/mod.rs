@@ -1,10 +1,11 @@
 //! How a batch gets to where it is imported.
 
+mod direct;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
 
-use muster_client::Client;
+use muster_client::{Client, operator::Operator};
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -25,6 +26,7 @@ enum Kind {
     /// Nothing is sent.
     Nowhere,
     Wire(wire::Wire),
+    Direct(direct::Direct),
 }
 
 /// What came of a batch's entries.
@@ -93,14 +95,15 @@ impl Lane {
         Self(Kind::Wire(wire::Wire::new(client, reasons, tempo)).into())
     }
 
-    /// Not there yet.
-    pub fn direct(_operator: muster_client::operator::Operator, _app: u32, _tempo: Tempo) -> Self {
-        unimplemented!()
+    /// Whole parts of the file, to muster's operator API.
+    pub fn direct(operator: Operator, app: u32, tempo: Tempo) -> Self {
+        Self(Kind::Direct(direct::Direct::new(operator, app, tempo)).into())
     }
 
     pub(crate) fn limits(&self) -> BatchLimits {
         match &*self.0 {
             Kind::Nowhere | Kind::Wire(_) => wire::LIMITS,
+            Kind::Direct(_) => direct::LIMITS,
         }
     }
 
@@ -108,6 +111,7 @@ impl Lane {
         match &*self.0 {
             Kind::Nowhere => 1,
             Kind::Wire(wire) => wire.tempo.in_flight.max(1),
+            Kind::Direct(direct) => direct.tempo.in_flight.max(1),
         }
     }
 
@@ -117,6 +121,7 @@ impl Lane {
             _ if entries.is_empty() => Ok(Sent::default()),
             Kind::Nowhere => Ok(Sent::default()),
             Kind::Wire(wire) => wire.send(entries).await,
+            Kind::Direct(direct) => direct.send(entries).await,
         }
     }
 
@@ -125,6 +130,7 @@ impl Lane {
         match &*self.0 {
             Kind::Nowhere => Ok(()),
             Kind::Wire(wire) => Ok(wire.pace.wait_until(time).await?),
+            Kind::Direct(direct) => Ok(direct.pace.wait_until(time).await?),
         }
     }
 
@@ -133,6 +139,7 @@ impl Lane {
         match &*self.0 {
             Kind::Nowhere => {}
             Kind::Wire(wire) => wire.pace.stop(),
+            Kind::Direct(direct) => direct.pace.stop(),
         }
     }
 
@@ -141,6 +148,7 @@ impl Lane {
         match &*self.0 {
             Kind::Nowhere => (None, 0),
             Kind::Wire(wire) => wire.pace.trouble(),
+            Kind::Direct(direct) => direct.pace.trouble(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod direct;
 mod disturbed;
 mod made;
 mod refused;
@@ -65,6 +66,20 @@ impl Scene {
         Tool::new(file)
             .args(["--endpoint", url, "--rate", "0"])
             .with_key()
+    }
+
+    /// To the operator API.
+    fn direct(&self, file: &Path) -> Tool {
+        let token = self.server.data_dir().join("operator.token");
+        let url = self.server.operator_url();
+        let token = token.to_str().unwrap();
+        Tool::new(file).args([
+            "--direct",
+            "--operator-url",
+            url,
+            "--operator-token-file",
+            token,
+        ])
     }
 
     fn users(&self) -> Users {
