@@ -43,13 +43,13 @@ const BEGIN_FILLING: &str = "INSERT INTO muster.counter (name, number) VALUES ('
 const END_FILLING: &str = "UPDATE muster.counter SET number = 0 WHERE name = 'filling'";
 
 pub(crate) const IS_FILLING: &str =
-    "SELECT EXISTS (SELECT FROM muster.counter WHERE name = 'filling' AND number = 1)";
+    "SELECT EXISTS (SELECT 1 FROM muster.counter WHERE name = 'filling' AND number = 1)";
 
 /// Longer than a node counts as alive that says nothing.
 const OTHERS_PATIENCE: Duration = Duration::from_secs(7);
 
 /// By the index for paging.
-const HAS_FROM: &str = "SELECT EXISTS (SELECT FROM muster.account
+const HAS_FROM: &str = "SELECT EXISTS (SELECT 1 FROM muster.account
     WHERE sdkappid = $1 AND internal_id >= $2 AND deleted_at IS NULL)";
 
 const IDS_AFTER: &str = "UPDATE muster.counter SET number = greatest(number, $1)

@@ -91,7 +91,7 @@ async fn read(client: &Client) -> Result<Settings, tokio_postgres::Error> {
 
 async fn engine(client: &Client, settings: &Settings) -> Finding {
     let subject = "engine";
-    let asked = "SELECT version(), EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')";
+    let asked = "SELECT version(), EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
     let row = match client.query_typed_one(asked, &[]).await {
         Ok(row) => row,
         Err(error) => return Finding::unknown(subject, &error),

@@ -62,13 +62,13 @@ const REMOVE_SILENT: &str = "
 
 const REMOVE_EMPTY: &str = "
     DELETE FROM muster.node WHERE seen_at = '-infinity'
-        AND NOT EXISTS (SELECT FROM muster.session WHERE session.node = node.node)";
+        AND NOT EXISTS (SELECT 1 FROM muster.session WHERE session.node = node.node)";
 
 /// Some sessions whose node was removed before they were entered.
 const REMOVE_ORPHANS: &str = "
     DELETE FROM muster.session USING (
         SELECT sdkappid, user_id, session_id FROM muster.session
-        WHERE NOT EXISTS (SELECT FROM muster.node WHERE node.node = session.node) LIMIT $1
+        WHERE NOT EXISTS (SELECT 1 FROM muster.node WHERE node.node = session.node) LIMIT $1
     ) AS piece
     WHERE session.sdkappid = piece.sdkappid AND session.user_id = piece.user_id
         AND session.session_id = piece.session_id";
@@ -86,7 +86,7 @@ const OTHERS: &str = "
         ON known.node = node.node
     WHERE node.node <> $1 AND seen_at > now() - interval '5 s'";
 
-const HAS_OTHERS: &str = "SELECT EXISTS (SELECT FROM muster.node
+const HAS_OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM muster.node
     WHERE node <> $1 AND seen_at > now() - interval '5 s')";
 
 /// This node.

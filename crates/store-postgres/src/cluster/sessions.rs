@@ -60,7 +60,7 @@ const PAGE_OF_USER: &str = "AND session_id > $2 AND user_id = $4 ORDER BY sessio
 const END: &str = "UPDATE muster.session SET ended = $2 WHERE sdkappid = $1 AND ended IS NULL";
 const SHOWN: &str = "
     RETURNING sdkappid, user_id, session_id, node, online AND EXISTS (
-        SELECT FROM muster.node
+        SELECT 1 FROM muster.node
         WHERE node.node = session.node AND seen_at > now() - interval '5 s')";
 
 pub(super) async fn enter(
