@@ -12,8 +12,8 @@ use std::{
     path::Path,
 };
 
-/// Sightings that are sorted at a time: 16 MiB of them.
-const PART: usize = 512 * 1024;
+/// Sightings that are sorted at a time: 8 MiB of them.
+const PART: usize = 256 * 1024;
 
 /// What all parts are read through, and what one of them gets at least and at most.
 const READ_BYTES: usize = 8 * 1024 * 1024;
