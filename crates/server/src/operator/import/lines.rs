@@ -23,7 +23,7 @@ use tracing::error;
 use self::answer::{
     CommittedLinesBody, ImportAnswerLine, ImportBrokenOffBody, ImportDoneBody, json_line,
 };
-use super::{body_lines::BodyLines, entry::NewAccountBody, gathered::Gathered, outcome::carry_out};
+use super::{body_lines::BodyLines, entry::NewAccountBody, gathered::Gathered, outcome::Batch};
 use crate::{
     operator::{
         Parts, Shared,
@@ -191,7 +191,7 @@ struct LineImport {
     stopping: Stopping,
     gathering: Gathered,
     /// Waits for the commit before it.
-    gathered: Option<Gathered>,
+    ready: Option<Ready>,
     committing: Option<Commit>,
     /// No more is read: all was, or this is why not.
     end: Option<Result<(), ApiError>>,
@@ -201,6 +201,12 @@ struct LineImport {
 }
 
 type Commit = Pin<Box<dyn Future<Output = Result<CommittedLinesBody, ApiError>> + Send>>;
+
+/// What is to be committed, and what is known already of the answer.
+struct Ready {
+    batch: Batch,
+    answer: CommittedLinesBody,
+}
 
 /// What an import has come to.
 enum Step {
@@ -217,7 +223,7 @@ impl LineImport {
             stopping: to.shared.core.stopping.clone(),
             to,
             gathering: Gathered::from(1),
-            gathered: None,
+            ready: None,
             committing: None,
             end: None,
             total: ImportDoneBody::empty(),
@@ -229,13 +235,13 @@ impl LineImport {
     async fn next(&mut self) -> Step {
         loop {
             if self.committing.is_none() {
-                if let Some(gathered) = self.gathered.take() {
-                    self.committing = Some(Box::pin(commit(self.to.clone(), gathered)));
+                if let Some(ready) = self.ready.take() {
+                    self.committing = Some(Box::pin(commit(self.to.clone(), ready)));
                 } else if let Some(end) = self.end.take() {
                     return end.map_or_else(Step::Failed, |()| Step::Done);
                 }
             }
-            let has_room = self.gathered.is_none() && self.end.is_none();
+            let has_room = self.ready.is_none() && self.end.is_none();
             tokio::select! {
                 biased;
                 committed = under_way(&mut self.committing) => {
@@ -249,12 +255,12 @@ impl LineImport {
                     };
                 }
                 () = self.stopping.wait(), if self.end.is_none() => {
-                    self.gathered = None;
+                    self.ready = None;
                     self.end = Some(Err(ApiError::stopping()));
                 }
                 gathered = gather(&mut self.lines, &mut self.gathering), if has_room => {
                     match gathered {
-                        Ok(Some(gathered)) => self.gathered = Some(gathered),
+                        Ok(Some(gathered)) => self.ready = Some(Ready::from(gathered)),
                         Ok(None) => self.end = Some(Ok(())),
                         Err(error) => self.end = Some(Err(error)),
                     }
@@ -291,25 +297,22 @@ async fn gather(
     }
 }
 
-/// Imports what was gathered, and accounts for it.
-async fn commit(to: Target, gathered: Gathered) -> Result<CommittedLinesBody, ApiError> {
-    let Gathered {
-        first,
-        count,
-        entries,
-        refused,
-        ..
-    } = gathered;
-    let mut body = CommittedLinesBody::new(first, count, refused);
-    if !entries.is_empty() {
-        let Target {
-            app,
-            dry_run,
-            shared,
-        } = to;
-        let deadline = shared.deadline * DEADLINES;
-        let done = carry_out(&shared, app, entries, dry_run, deadline).await?;
-        body.add(done);
+/// All that can be done while the store has the commit before.
+impl From<Gathered> for Ready {
+    fn from(gathered: Gathered) -> Self {
+        Self {
+            answer: CommittedLinesBody::new(gathered.first, gathered.count, gathered.refused),
+            batch: Batch::new(gathered.entries),
+        }
     }
-    Ok(body)
+}
+
+async fn commit(to: Target, ready: Ready) -> Result<CommittedLinesBody, ApiError> {
+    let Ready { batch, mut answer } = ready;
+    if !batch.is_empty() {
+        let deadline = to.shared.deadline * DEADLINES;
+        let imported = batch.carry_out(&to.shared, to.app, to.dry_run, deadline);
+        answer.add(imported.await?);
+    }
+    Ok(answer)
 }

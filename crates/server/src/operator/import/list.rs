@@ -9,7 +9,7 @@ use utoipa::{ToSchema, openapi::Object};
 
 use super::{
     entry::{Entry, NewAccountBody, Reason},
-    outcome::{Fate, carry_out},
+    outcome::{Batch, Fate},
 };
 use crate::operator::{
     Shared,
@@ -133,7 +133,9 @@ pub(in crate::operator) async fn import(
     if good.is_empty() {
         shared.existing_app(sdkappid).await?;
     } else {
-        let done = carry_out(&shared, sdkappid, good, dry_run, shared.deadline).await?;
+        let done = Batch::new(good)
+            .carry_out(&shared, sdkappid, dry_run, shared.deadline)
+            .await?;
         for one in done {
             fates[one.position] = one.fate;
         }
