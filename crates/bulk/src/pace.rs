@@ -164,7 +164,7 @@ mod tests {
         }
         assert_eq!(begun.elapsed().as_millis() / 10, 1000);
         // What was not made use of is not made up for.
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let begun = Instant::now();
         for _ in 0..100 {
             pace.turn().await.unwrap();

@@ -25,6 +25,14 @@ pub struct Entry {
     pub face_url: Option<FaceUrl>,
 }
 
+impl Entry {
+    /// Nickname and avatar, as texts.
+    pub(crate) fn values(&self) -> (Option<&str>, Option<&str>) {
+        let nick = self.nick.as_ref().map(Nick::as_str);
+        (nick, self.face_url.as_ref().map(FaceUrl::as_str))
+    }
+}
+
 /// Why a record is not imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {

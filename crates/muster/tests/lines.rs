@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use muster_client::operator::{CommittedLines, LineImport, Operator, OperatorError};
 use muster_testkit::{Launch, Muster, SDKAPPID};
@@ -135,9 +135,15 @@ async fn kill_9_loses_no_commit_that_was_told_of() {
         let (muster, operator) = start(&dir.path().join("data"));
         assert_eq!(stored(&operator).await, before, "round {round}");
         let user = |line: u64| format!("r{round}-{line}");
-        let file: String = (1..=300_000)
-            .map(|line| format!("{{\"user_id\":\"{}\",\"nick\":\"{line}\"}}\n", user(line)))
-            .collect();
+        let mut file = String::new();
+        for line in 1..=300_000 {
+            writeln!(
+                file,
+                "{{\"user_id\":\"{}\",\"nick\":\"{line}\"}}",
+                user(line)
+            )
+            .unwrap();
+        }
         let mut import = operator.import_lines(SDKAPPID, file, false).await.unwrap();
         let mut told = Vec::new();
         for _ in 0..=round {
@@ -167,7 +173,7 @@ async fn kill_9_loses_no_commit_that_was_told_of() {
             .count() as u64;
         let last = told.last().unwrap().last;
         assert!(
-            new % COMMIT == 0 && (last..=last + 2 * COMMIT).contains(&new),
+            new.is_multiple_of(COMMIT) && (last..=last + 2 * COMMIT).contains(&new),
             "{new} accounts, and told of {last}"
         );
         for line in 1..=new {

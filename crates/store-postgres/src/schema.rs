@@ -17,7 +17,7 @@ pub const VERSION: i32 = 2;
 const MIGRATIONS: [&str; VERSION as usize] = [FIRST, SECOND];
 
 /// Texts are as they are in muster, but for U+0000 ([`crate::text`]). Times are Unix seconds.
-const FIRST: &str = r#"
+const FIRST: &str = r"
 -- An account, or with a time in deleted_at what is left of one: its names are empty then.
 CREATE TABLE IF NOT EXISTS muster.account (
     sdkappid    bigint NOT NULL,
@@ -47,12 +47,12 @@ CREATE TABLE IF NOT EXISTS muster.counter (
     name   text PRIMARY KEY,
     number bigint NOT NULL
 );
-"#;
+";
 
 /// What the nodes share while they run ([`crate::cluster`]), and an index that suits partitions. `UNLOGGED`
 /// is for PostgreSQL: no sync, and nothing of it after a crash, when it would be wrong. Engines without it
 /// take it as a plain table.
-const SECOND: &str = r#"
+const SECOND: &str = r"
 -- A node: a muster that runs. tag is part of the numbers of its sessions, note what it tells the others.
 CREATE UNLOGGED TABLE IF NOT EXISTS muster.node (
     node          bigint PRIMARY KEY,
@@ -88,7 +88,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS muster.rate (
 -- Blocks of ids are given once (counter), and within one each once.
 DROP INDEX IF EXISTS muster.account_by_internal_id;
 CREATE INDEX IF NOT EXISTS account_by_internal_id ON muster.account (sdkappid, internal_id) WHERE deleted_at IS NULL;
-"#;
+";
 
 /// Why a schema is not there or cannot be used.
 #[derive(Debug, Error)]

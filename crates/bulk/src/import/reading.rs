@@ -139,8 +139,7 @@ fn digest(before: u64, raw: &Raw) -> u64 {
 
 /// A hash of what an entry says of its user.
 fn values(entry: &Entry) -> u64 {
-    let nick = entry.nick.as_ref().map(|nick| nick.as_str());
-    let face_url = entry.face_url.as_ref().map(|url| url.as_str());
+    let (nick, face_url) = entry.values();
     [nick, face_url].iter().fold(0, |hash, value| {
         xxh3_64_with_seed(value.unwrap_or_default().as_bytes(), hash)
             .wrapping_add(value.is_some().into())

@@ -35,9 +35,8 @@ fn batch(first: u64, count: u64) -> Batch {
     Batch::of_records(first, (first..first + count).map(record).collect())
 }
 
-fn read(path: &Option<PathBuf>) -> String {
-    let path = path.as_ref().unwrap();
-    fs::read_to_string(path).unwrap_or_default()
+fn read(path: Option<&PathBuf>) -> String {
+    fs::read_to_string(path.unwrap()).unwrap_or_default()
 }
 
 #[test]
@@ -77,17 +76,20 @@ fn what_was_not_saved_is_written_again() {
     let mut journal = begin(dir.path(), Earlier::Refuse).unwrap();
     journal.write(&batch(1, 4), &Refused::new()).unwrap();
     journal.save().unwrap();
-    let saved = (read(&paths.rejects), read(&paths.report));
+    let saved = (read(paths.rejects.as_ref()), read(paths.report.as_ref()));
     assert_eq!(saved.0, "record 1\nrecord 3\n");
     journal.write(&batch(9, 4), &Refused::new()).unwrap();
     // As if killed: what was written since may have reached the disk.
     journal.rejects.as_mut().unwrap().sync().unwrap();
     journal.report.as_mut().unwrap().sync().unwrap();
     drop(journal);
-    assert!(read(&paths.rejects).len() > saved.0.len());
+    assert!(read(paths.rejects.as_ref()).len() > saved.0.len());
 
     let journal = begin(dir.path(), Earlier::Resume).unwrap();
-    assert_eq!((read(&paths.rejects), read(&paths.report)), saved);
+    assert_eq!(
+        (read(paths.rejects.as_ref()), read(paths.report.as_ref())),
+        saved
+    );
     assert_eq!(journal.done().runs().collect::<Vec<_>>(), [(1, 4, 4)]);
     assert_eq!(journal.counts().failed, 2);
 }
@@ -112,9 +114,9 @@ fn refused_entries_are_failed_records() {
         .unwrap();
     assert_eq!(journal.counts().failed_by_code, [(70399, 1)].into());
     journal.end().unwrap();
-    assert_eq!(read(&paths.rejects), "record 2\n");
+    assert_eq!(read(paths.rejects.as_ref()), "record 2\n");
     assert_eq!(
-        read(&paths.report),
+        read(paths.report.as_ref()),
         "{\"line\":12,\"user_id\":\"ann\",\"code\":70399,\"reason\":\"Barred.\"}\n\
          {\"line\":7,\"earlier_line\":3,\"duplicate\":\"conflicting\"}\n"
     );
@@ -139,7 +141,7 @@ fn rows_have_their_header_once() {
     }
     journal.end().unwrap();
     assert_eq!(
-        read(&paths.rejects),
+        read(paths.rejects.as_ref()),
         "user_id;nick\n\"a;b\";\"say \"\"hi\"\"\"\n;\"line\nbreak\"\n"
     );
 }

@@ -149,10 +149,11 @@ struct Line<'e> {
 fn lines_of(entries: &[Entry]) -> Bytes {
     let mut lines = Vec::with_capacity(entries.len() * 160);
     for entry in entries {
+        let (nick, face_url) = entry.values();
         let line = Line {
             user_id: entry.user_id.as_str(),
-            nick: entry.nick.as_ref().map(|nick| nick.as_str()),
-            face_url: entry.face_url.as_ref().map(|url| url.as_str()),
+            nick,
+            face_url,
         };
         serde_json::to_writer(&mut lines, &line).expect("texts, into memory");
         lines.push(b'\n');

@@ -25,8 +25,8 @@ pub struct Lane(Arc<Kind>);
 enum Kind {
     /// Nothing is sent.
     Nowhere,
-    Wire(wire::Wire),
-    Direct(direct::Direct),
+    Wire(Box<wire::Wire>),
+    Direct(Box<direct::Direct>),
 }
 
 /// What came of a batch's entries.
@@ -92,12 +92,12 @@ impl Lane {
 
     /// Calls of `multiaccount_import`, up to 100 users each.
     pub fn wire(client: Client, reasons: Reasons, tempo: Tempo) -> Self {
-        Self(Kind::Wire(wire::Wire::new(client, reasons, tempo)).into())
+        Self(Kind::Wire(wire::Wire::new(client, reasons, tempo).into()).into())
     }
 
     /// Whole parts of the file, to muster's operator API.
     pub fn direct(operator: Operator, app: u32, tempo: Tempo) -> Self {
-        Self(Kind::Direct(direct::Direct::new(operator, app, tempo)).into())
+        Self(Kind::Direct(direct::Direct::new(operator, app, tempo).into()).into())
     }
 
     pub(crate) fn limits(&self) -> BatchLimits {

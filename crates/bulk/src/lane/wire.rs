@@ -64,7 +64,8 @@ impl Wire {
         let mut outcome = Sent::default();
         let mut unexplained = Vec::new();
         // The parts of the batch that are still to be sent, the next one last.
-        let mut parts = vec![0..entries.len()];
+        let mut parts = Vec::new();
+        parts.push(0..entries.len());
         while let Some(part) = parts.pop() {
             let some = &entries[part.clone()];
             let sent: Vec<_> = some.iter().map(entry_of).collect();
@@ -200,10 +201,11 @@ enum Call<'c> {
 }
 
 fn entry_of(entry: &Entry) -> ImportEntry<'_> {
+    let (nick, face_url) = entry.values();
     ImportEntry {
         user_id: entry.user_id.as_str(),
-        nick: entry.nick.as_ref().map(|nick| nick.as_str()),
-        face_url: entry.face_url.as_ref().map(|url| url.as_str()),
+        nick,
+        face_url,
     }
 }
 

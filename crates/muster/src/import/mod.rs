@@ -44,6 +44,7 @@ const DOCUMENTED_RATE: f64 = 100.0;
 /// The secret key comes from --secret-key-file, --secret-key or MUSTER_SECRET_KEY.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Import {
     /// What to import; - is the standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -260,7 +261,7 @@ impl Import {
         drop(lock);
         let summary = summary?;
         out::print(&told.text(&summary))?;
-        told.exit_code(&summary)
+        summary::exit_code(&summary)
     }
 
     /// Nobody else imports this file meanwhile.

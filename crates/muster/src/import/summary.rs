@@ -20,16 +20,16 @@ pub(super) struct Told {
     pub(super) ignored: Vec<String>,
 }
 
-impl Told {
-    pub(super) fn exit_code(&self, summary: &Summary) -> anyhow::Result<ExitCode> {
-        match &summary.end {
-            End::Complete if summary.counts.failed == 0 => Ok(ExitCode::SUCCESS),
-            End::Complete => Ok(SOME_FAILED.into()),
-            End::Stopped => Ok(ExitCode::FAILURE),
-            End::BrokenOff(why) => Err(anyhow!(why.clone())),
-        }
+pub(super) fn exit_code(summary: &Summary) -> anyhow::Result<ExitCode> {
+    match &summary.end {
+        End::Complete if summary.counts.failed == 0 => Ok(ExitCode::SUCCESS),
+        End::Complete => Ok(SOME_FAILED.into()),
+        End::Stopped => Ok(ExitCode::FAILURE),
+        End::BrokenOff(why) => Err(anyhow!(why.clone())),
     }
+}
 
+impl Told {
     pub(super) fn text(&self, summary: &Summary) -> String {
         if self.is_json {
             let json = serde_json::to_string_pretty(&self.json(summary));

@@ -107,9 +107,7 @@ fn what_an_app_has_no_room_for_ends_it() {
         ..AppChange::default()
     };
     block_on(scene.operator().change_app(SDKAPPID, &changes)).unwrap();
-    let lines: String = (0..200)
-        .map(|n| format!("{{\"user_id\":\"u{n}\"}}\n"))
-        .collect();
+    let lines = made::plain(200);
     let file = scene.write("users.ndjson", &lines);
     for tool in [scene.direct(&file), scene.import(&file).args(["--restart"])] {
         let done = tool.run().expect(1);

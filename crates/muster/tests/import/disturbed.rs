@@ -41,8 +41,8 @@ fn a_killed_tool_goes_on_where_it_was() {
     let mut noted = Vec::new();
     let mut kills = 0;
     loop {
-        let mode: &[&str] = if kills == 0 { &[] } else { &["--resume"] };
-        let mut child = tool(mode).spawn();
+        let first = kills == 0;
+        let mut child = tool(if first { &[] } else { &["--resume"] }).spawn();
         // Once more was noted than before.
         while child.try_wait().unwrap().is_none() {
             sleep(Duration::from_millis(10));

@@ -72,6 +72,15 @@ pub(crate) fn ndjson(records: usize, seed: u64) -> Made {
     made
 }
 
+/// So many users, of whom nothing more is said.
+pub(crate) fn plain(users: usize) -> String {
+    let mut text = String::new();
+    for number in 0..users {
+        writeln!(text, "{{\"user_id\":\"u{number}\"}}").unwrap();
+    }
+    text
+}
+
 /// One of each kind in turn.
 fn bad(number: usize) -> String {
     let long = "n".repeat(501);

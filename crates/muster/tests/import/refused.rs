@@ -12,9 +12,7 @@ fn entries_that_the_server_refuses_have_its_reasons() {
     let scene = Scene::new();
     let url = scene.server.accounts_url();
     let client = Client::new(url, SDKAPPID, "administrator", sample_key()).unwrap();
-    let lines: String = (0..150)
-        .map(|number| format!("{{\"user_id\":\"u{number}\"}}\n"))
-        .collect();
+    let lines = made::plain(150);
     let file = scene.write("users.ndjson", &lines);
     scene.import(&file).run().expect(0);
     block_on(client.account_delete(&["u3", "u77", "u120"])).unwrap();
@@ -73,9 +71,7 @@ fn a_wrong_key_ends_it_at_once_and_nothing_is_lost() {
 #[test]
 fn a_file_that_has_changed_is_not_gone_on_with() {
     let scene = Scene::new();
-    let good: String = (0..500)
-        .map(|number| format!("{{\"user_id\":\"u{number}\"}}\n"))
-        .collect();
+    let good = made::plain(500);
     let file = scene.write("users.ndjson", &good);
     let url = scene.server.accounts_url();
     let tool = Tool::new(&file).args(["--endpoint", url, "--rate", "2"]);

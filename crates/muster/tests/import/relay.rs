@@ -45,7 +45,7 @@ impl Relay {
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream) {
-    let mut bytes = [0; 64 * 1024];
+    let mut bytes = [0; 16 * 1024];
     let mut piece = || -> io::Result<usize> {
         let count = from.read(&mut bytes)?;
         to.write_all(&bytes[..count])?;
