@@ -50,7 +50,7 @@ pub(crate) struct Import {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 
-    /// The server: the base URL of its account API, https://console.tim.qq.com for Tencent's.
+    /// The server: the base URL of its account API.
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     #[arg(required_unless_present_any = ["direct", "dry_run"])]
     endpoint: Option<String>,
