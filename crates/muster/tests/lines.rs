@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use muster_client::operator::{CommittedLines, LineImport, Operator, OperatorError};
 use muster_testkit::{Launch, Muster, SDKAPPID};
@@ -135,15 +135,8 @@ async fn kill_9_loses_no_commit_that_was_told_of() {
         let (muster, operator) = start(&dir.path().join("data"));
         assert_eq!(stored(&operator).await, before, "round {round}");
         let user = |line: u64| format!("r{round}-{line}");
-        let mut file = String::new();
-        for line in 1..=300_000 {
-            writeln!(
-                file,
-                "{{\"user_id\":\"{}\",\"nick\":\"{line}\"}}",
-                user(line)
-            )
-            .unwrap();
-        }
+        let line = |line| format!("{{\"user_id\":\"{}\",\"nick\":\"{line}\"}}\n", user(line));
+        let file = (1..=300_000).map(line).collect::<Vec<_>>().concat();
         let mut import = operator.import_lines(SDKAPPID, file, false).await.unwrap();
         let mut told = Vec::new();
         for _ in 0..=round {

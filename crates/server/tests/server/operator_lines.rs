@@ -1,7 +1,5 @@
 //! Accounts through the operator API, imported line by line: what is taken, and how it is accounted for.
 
-use std::fmt::Write as _;
-
 use muster_accounts::UnixSeconds;
 use serde_json::{Value, json};
 
@@ -69,18 +67,12 @@ async fn get(server: &Running, path: &str) -> Value {
 
 /// Lines of users of this name with these numbers.
 pub(crate) fn users(name: &str, numbers: impl Iterator<Item = usize>) -> String {
-    numbers.fold(String::new(), |mut lines, number| {
-        writeln!(lines, "{{\"user_id\":\"{name}{number}\"}}").expect("a String takes all");
-        lines
-    })
+    let line = |number| format!("{{\"user_id\":\"{name}{number}\"}}\n");
+    numbers.map(line).collect::<Vec<_>>().concat()
 }
 
-#[expect(clippy::too_many_lines, reason = "most of it is a table")]
-#[tokio::test]
-async fn a_bad_line_refuses_only_itself() {
-    let server = harness::start().await;
-    import(&server, r#"{"user_id": "old", "nick": "Old"}"#).await;
-    let mut body = b"\xef\xbb\xbf".to_vec();
+/// Lines, each with whether it is good or blank, or with user id, code and reason of its refusal.
+fn tried() -> Vec<(Vec<u8>, Value)> {
     let long = format!("{{\"user_id\":\"kim\"{}}}", " ".repeat(64 * 1024));
     let lines: [(&[u8], Value); 22] = [
         (br#"{"user_id": "new", "nick": "superseded"}"#, json!("good")),
@@ -141,6 +133,16 @@ async fn a_bad_line_refuses_only_itself() {
         (br#"{"user_id": "first", "user_id": "same"}"#, json!("good")),
         (br#"{"user_id": "same"}"#, json!("good")),
     ];
+    let lines = lines.into_iter();
+    lines.map(|(line, fate)| (line.to_vec(), fate)).collect()
+}
+
+#[tokio::test]
+async fn a_bad_line_refuses_only_itself() {
+    let server = harness::start().await;
+    import(&server, r#"{"user_id": "old", "nick": "Old"}"#).await;
+    let mut body = b"\xef\xbb\xbf".to_vec();
+    let lines = tried();
     let mut refused = Vec::new();
     for (i, (line, fate)) in lines.iter().enumerate() {
         body.extend_from_slice(line);

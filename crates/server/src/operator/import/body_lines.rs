@@ -21,7 +21,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     reason = "each says something else of the next line"
 )]
 pub(super) struct BodyLines {
-    body: Body,
+    /// `None` after its end.
+    body: Option<Body>,
     /// Between two pieces of the body.
     timeout: Duration,
     /// Lines that are whole and not taken yet.
@@ -35,7 +36,6 @@ pub(super) struct BodyLines {
     skipped: bool,
     /// Nothing has come yet but a part of a byte order mark.
     at_start: bool,
-    ended: bool,
 }
 
 /// A line without its end.
@@ -49,14 +49,13 @@ pub(super) enum Line {
 impl BodyLines {
     pub(super) fn new(body: Body, timeout: Duration) -> Self {
         Self {
-            body,
+            body: Some(body),
             timeout,
             whole: Bytes::new(),
             begun: BytesMut::new(),
             skips: false,
             skipped: false,
             at_start: true,
-            ended: false,
         }
     }
 
@@ -88,10 +87,10 @@ impl BodyLines {
     /// Waits for more; `false` says that there is none. To be called when no line is left to take. What came is not
     /// lost if the caller stops waiting.
     pub(super) async fn more(&mut self) -> Result<bool, ApiError> {
-        if self.ended {
+        let Some(body) = &mut self.body else {
             return Ok(false);
-        }
-        match timeout(self.timeout, self.body.frame()).await {
+        };
+        match timeout(self.timeout, body.frame()).await {
             Ok(Some(Ok(frame))) => {
                 // Trailers say nothing here.
                 if let Ok(piece) = frame.into_data() {
@@ -138,7 +137,7 @@ impl BodyLines {
 
     /// What has begun is the last line.
     fn end(&mut self) {
-        self.ended = true;
+        self.body = None;
         self.skipped = mem::take(&mut self.skips);
         self.whole = self.begun.split().freeze();
         self.without_mark();
@@ -210,9 +209,11 @@ mod tests {
         assert_eq!(lines(&[b"one\n"]), [text("one")]);
         assert_eq!(lines(&[b"one\n", b"two\r"]), [text("one"), text("two")]);
         assert_eq!(lines(&[b"\xef\xbb\xbf"]), []);
-        let huge = vec![b'x'; LINE_LIMIT_BYTES + 1];
+        let huge = vec![b'x'; LINE_LIMIT_BYTES + 2];
         assert_eq!(lines(&[&huge]), [Line::TooLong]);
         assert_eq!(lines(&[&huge, b"\r", b"x"]), [Line::TooLong]);
+        let two = [b"\n", &huge[..]].concat();
+        assert_eq!(lines(&[&huge, &two]), [Line::TooLong, Line::TooLong]);
         assert_eq!(
             lines(&[&huge, &huge, b"\n", b"y"]),
             [Line::TooLong, text("y")]
