@@ -86,12 +86,22 @@ impl Pace {
 
     /// Waits until a time, unless it is stopped before.
     pub(crate) async fn wait_until(&self, time: Instant) -> Result<(), Stopped> {
-        let mut is_stopped = self.is_stopped.subscribe();
         tokio::select! {
             biased;
-            _ = is_stopped.wait_for(|stopped| *stopped) => Err(Stopped),
+            stopped = self.stopped() => Err(stopped),
             () = sleep_until(time) => Ok(()),
         }
+    }
+
+    /// Comes back once it is stopped.
+    pub(crate) async fn stopped(&self) -> Stopped {
+        // The sender is this.
+        let _ = self
+            .is_stopped
+            .subscribe()
+            .wait_for(|stopped| *stopped)
+            .await;
+        Stopped
     }
 
     /// From now on nobody gets a turn.

@@ -142,7 +142,10 @@ impl Progress {
     /// How far it is.
     pub fn seen(&self) -> Seen {
         let numbers = &*self.0;
-        let (trouble, retries) = numbers.lane.get().map_or((None, 0), Lane::trouble);
+        let (trouble, retries) = numbers
+            .lane
+            .get()
+            .map_or((None, 0), |lane| lane.pace().trouble());
         Seen {
             read: numbers.read.load(Ordering::Relaxed),
             skipped: numbers.skipped.load(Ordering::Relaxed),

@@ -64,12 +64,12 @@ impl<'p> Run<'p> {
         let stopping = tokio::spawn(async move {
             // An error: nobody can say so any more.
             if stop.wait_for(|stop| *stop).await.is_ok() {
-                lane.stop();
+                lane.pace().stop();
             }
         });
         let mut end = self.import_read(read).await;
         if end.is_err() {
-            self.lane.stop();
+            self.lane.pace().stop();
         }
         while !self.under_way.is_empty() {
             let finished = self.finish_one().await;
@@ -84,7 +84,12 @@ impl<'p> Run<'p> {
 
     async fn import_read(&mut self, mut read: mpsc::Receiver<Read>) -> Result<Sightings, Broken> {
         loop {
-            match read.recv().await {
+            let read = tokio::select! {
+                biased;
+                stopped = self.lane.pace().stopped() => return Err(LaneError::from(stopped).into()),
+                read = read.recv() => read,
+            };
+            match read {
                 Some(Read::Records(records)) => self.import_some(records).await?,
                 Some(Read::End(sightings)) => {
                     // The file has fewer records than were done of it.
@@ -139,7 +144,8 @@ impl<'p> Run<'p> {
                     record = *waiting;
                 }
                 Put::WaitUntil(time, waiting) => {
-                    self.lane.wait_until(time).await?;
+                    let waited = self.lane.pace().wait_until(time).await;
+                    waited.map_err(LaneError::from)?;
                     record = *waiting;
                 }
             }

@@ -14,7 +14,7 @@ pub use wire::Reasons;
 use crate::{
     batches::BatchLimits,
     journal::Refused,
-    pace::{Pace, Stopped, Trouble},
+    pace::{Pace, Stopped},
     record::Entry,
 };
 
@@ -24,7 +24,7 @@ pub struct Lane(Arc<Kind>);
 
 enum Kind {
     /// Nothing is sent.
-    Nowhere,
+    Nowhere(Pace),
     Wire(Box<wire::Wire>),
     Direct(Box<direct::Direct>),
 }
@@ -87,7 +87,7 @@ impl Tempo {
 impl Lane {
     /// Checks only, and sends nothing.
     pub fn nowhere() -> Self {
-        Self(Kind::Nowhere.into())
+        Self(Kind::Nowhere(Pace::new(None, Duration::ZERO)).into())
     }
 
     /// Calls of `multiaccount_import`, up to 100 users each.
@@ -102,14 +102,14 @@ impl Lane {
 
     pub(crate) fn limits(&self) -> BatchLimits {
         match &*self.0 {
-            Kind::Nowhere | Kind::Wire(_) => wire::LIMITS,
+            Kind::Nowhere(_) | Kind::Wire(_) => wire::LIMITS,
             Kind::Direct(_) => direct::LIMITS,
         }
     }
 
     pub(crate) fn in_flight(&self) -> usize {
         match &*self.0 {
-            Kind::Nowhere => 1,
+            Kind::Nowhere(_) => 1,
             Kind::Wire(wire) => wire.tempo.in_flight.max(1),
             Kind::Direct(direct) => direct.tempo.in_flight.max(1),
         }
@@ -119,36 +119,18 @@ impl Lane {
     pub(crate) async fn send(&self, entries: &[Entry]) -> Result<Sent, LaneError> {
         match &*self.0 {
             _ if entries.is_empty() => Ok(Sent::default()),
-            Kind::Nowhere => Ok(Sent::default()),
+            Kind::Nowhere(pace) => Ok(pace.turn().await.map(|()| Sent::default())?),
             Kind::Wire(wire) => wire.send(entries).await,
             Kind::Direct(direct) => direct.send(entries).await,
         }
     }
 
-    /// Waits until a time, unless it is stopped before.
-    pub(crate) async fn wait_until(&self, time: Instant) -> Result<(), LaneError> {
+    /// When calls are made. Once it is stopped, those under way come to their ends, and none is made any more.
+    pub(crate) fn pace(&self) -> &Pace {
         match &*self.0 {
-            Kind::Nowhere => Ok(()),
-            Kind::Wire(wire) => Ok(wire.pace.wait_until(time).await?),
-            Kind::Direct(direct) => Ok(direct.pace.wait_until(time).await?),
-        }
-    }
-
-    /// Calls that are under way come to their end, but none is made any more.
-    pub(crate) fn stop(&self) {
-        match &*self.0 {
-            Kind::Nowhere => {}
-            Kind::Wire(wire) => wire.pace.stop(),
-            Kind::Direct(direct) => direct.pace.stop(),
-        }
-    }
-
-    /// What goes wrong, and how often a call had to be made again until now.
-    pub(crate) fn trouble(&self) -> (Option<Trouble>, u64) {
-        match &*self.0 {
-            Kind::Nowhere => (None, 0),
-            Kind::Wire(wire) => wire.pace.trouble(),
-            Kind::Direct(direct) => direct.pace.trouble(),
+            Kind::Nowhere(pace) => pace,
+            Kind::Wire(wire) => &wire.pace,
+            Kind::Direct(direct) => &direct.pace,
         }
     }
 }

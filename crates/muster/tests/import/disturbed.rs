@@ -1,6 +1,6 @@
 //! Imports in whose midst something breaks.
 
-use std::{fs, thread::sleep, time::Duration};
+use std::{fs, io::Write as _, thread::sleep, time::Duration};
 
 use muster_client::operator::NewFault;
 use muster_testkit::{Launch, SDKAPPID};
@@ -91,6 +91,34 @@ fn ctrl_c_stops_in_order() {
     scene.import(&file).args(["--resume"]).run().expect(3);
     assert_same(&scene.users(), &made.users);
     assert_eq!(left(&scene), undisturbed(&made));
+}
+
+#[test]
+fn ctrl_c_is_heard_while_nothing_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, mut says) = std::io::pipe().unwrap();
+    let tool = Tool::stdin(input, dir.path()).args(["--dry-run", "--format", "ndjson"]);
+    let child = tool.spawn();
+    writeln!(says, "{{\"user_id\":\"ann\"}}").unwrap();
+    while !listens(child.id()) {
+        sleep(Duration::from_millis(10));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let done = super::Done(child.wait_with_output().unwrap()).expect(1);
+    assert!(
+        done.stdout().contains("not every record was tried"),
+        "{}",
+        done.stdout()
+    );
+    drop(says);
+}
+
+/// Whether the process has a handler of SIGINT.
+fn listens(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+    caught & 1 << (Signal::INT.as_raw() - 1) != 0
 }
 
 #[test]

@@ -133,13 +133,24 @@ struct Tool(Command);
 
 impl Tool {
     fn new(file: &Path) -> Self {
+        Self::of(file, file.parent().unwrap())
+    }
+
+    /// What comes from there.
+    fn stdin(input: impl Into<Stdio>, dir: &Path) -> Self {
+        let mut tool = Self::of(Path::new("-"), dir);
+        tool.0.stdin(input);
+        tool
+    }
+
+    fn of(file: &Path, dir: &Path) -> Self {
         let mut command = Command::new(MUSTER);
         command
             .arg("import")
             .arg(file)
             .args(["--sdkappid", &SDKAPPID.to_string()])
             .env_clear()
-            .current_dir(file.parent().unwrap())
+            .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

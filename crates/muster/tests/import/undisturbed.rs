@@ -79,30 +79,10 @@ fn the_standard_input_and_compressed_files() {
     assert_same(&scene.users(), &made.users);
 
     let again = Scene::new();
-    let mut tool = again
-        .import(&again.path("-"))
-        .args(["--format", "ndjson"])
-        .0;
-    // `-` itself, not a file of this name.
-    tool = {
-        let mut piped = std::process::Command::new(tool.get_program());
-        piped.args(tool.get_args().map(|arg| {
-            let is_file = std::path::Path::new(arg).is_absolute();
-            if is_file { "-".as_ref() } else { arg }
-        }));
-        piped
-            .current_dir(again.dir.path())
-            .env("MUSTER_SECRET_KEY", super::KEY)
-            .stdin(fs::File::open(scene.write("plain", &made.text)).unwrap());
-        piped
-    };
-    let done = tool.output().unwrap();
-    assert_eq!(
-        done.status.code(),
-        Some(3),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
+    let input = fs::File::open(scene.write("plain", &made.text)).unwrap();
+    let url = again.server.accounts_url();
+    let tool = Tool::stdin(input, again.dir.path()).args(["--endpoint", url, "--rate", "0"]);
+    tool.with_key().args(["--format", "ndjson"]).run().expect(3);
     assert_same(&again.users(), &made.users);
     assert_eq!(
         sorted_lines(&again.path("stdin.rejects.ndjson")).len(),
