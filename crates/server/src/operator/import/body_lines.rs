@@ -16,10 +16,6 @@ pub(super) const LINE_LIMIT_BYTES: usize = 64 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of a body. What is held of it is about one piece and one line.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each says something else of the next line"
-)]
 pub(super) struct BodyLines {
     /// `None` after its end.
     body: Option<Body>,
