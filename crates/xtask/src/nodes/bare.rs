@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn each_account_once_in_any_order() {
-        for accounts in [250, 1000, 1024] {
+        for accounts in [1000, 1024, 2500] {
             let users = |work| {
                 let batches = batches(work, accounts, 100);
                 assert_eq!(batches.len() as u64, accounts.div_ceil(100));
