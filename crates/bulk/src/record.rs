@@ -47,7 +47,7 @@ pub struct Fault {
 /// The text of a record, so that it can be written down again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Raw {
-    /// A line, without its end.
+    /// A line, without its end; of one that is too long, the first 1,024 bytes.
     Line(Bytes),
     /// The fields of a row, one after the other, and where each ends.
     Row {
