@@ -89,13 +89,8 @@ pub(crate) struct Import {
     map: Vec<(Value, String)>,
 
     /// What the file is, if its name does not say so.
-    #[arg(
-        long,
-        value_name = "csv|ndjson",
-        value_enum,
-        hide_possible_values = true
-    )]
-    format: Option<FormatArg>,
+    #[arg(long, value_name = "csv|ndjson")]
+    format: Option<Format>,
 
     /// What stands between the cells of a row [default: a comma, in a .tsv a tab].
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
@@ -157,12 +152,6 @@ Exit codes:
   3  every record was tried, and some have failed
   1  it broke off or was stopped, so not every record was tried; --resume goes on
   2  wrong usage";
-
-#[derive(Clone, Copy, ValueEnum)]
-enum FormatArg {
-    Csv,
-    Ndjson,
-}
 
 /// A value that the file may have under another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -338,10 +327,7 @@ impl Import {
             column.clone_from(name);
         }
         let options = ReadOptions {
-            format: self.format.map(|format| match format {
-                FormatArg::Csv => Format::Csv,
-                FormatArg::Ndjson => Format::Ndjson,
-            }),
+            format: self.format,
             columns,
             delimiter: self.delimiter,
             ..ReadOptions::default()
