@@ -82,7 +82,8 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a record, or the header of CSV, that was read from a file of the same format. The values are
-    /// as they were; a row may be quoted in another way.
+    /// as they were; a row may be quoted in another way. A first line that begins with a byte order mark
+    /// will be read without it, as every file is.
     ///
     /// # Errors
     ///
