@@ -24,8 +24,8 @@ pub(crate) struct StoredUser {
 
 impl StoredUser {
     pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
-        let user_id: &str = row.get(0);
         Self::parse(row).ok_or_else(|| {
+            let user_id: &str = row.get(0);
             let text = format!("the row of user {user_id:?} in muster.account is damaged");
             StoreError::Failed(text.into())
         })

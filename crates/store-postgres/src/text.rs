@@ -5,11 +5,17 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 const ESCAPE: char = '\u{10FFFF}';
+
+/// The first byte of the escape, and of other characters from U+100000 on, of which no text has any but by
+/// chance.
+const ESCAPE_FIRST: u8 = 0xf4;
 
 /// The text as it is kept.
 pub(crate) fn kept(text: &str) -> Cow<'_, str> {
-    if !text.contains(['\0', ESCAPE]) {
+    if memchr2(0, ESCAPE_FIRST, text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     let mut kept = String::with_capacity(text.len() + 8);
@@ -24,9 +30,9 @@ pub(crate) fn kept(text: &str) -> Cow<'_, str> {
 }
 
 /// The text that was kept; `None` if this never was what [`kept`] made.
-pub(crate) fn given(kept: String) -> Option<String> {
-    if !kept.contains(ESCAPE) {
-        return Some(kept);
+pub(crate) fn given(kept: &str) -> Option<String> {
+    if memchr(ESCAPE_FIRST, kept.as_bytes()).is_none() {
+        return Some(kept.to_owned());
     }
     let mut text = String::with_capacity(kept.len());
     let mut chars = kept.chars();
@@ -57,14 +63,15 @@ mod tests {
             "\0",
             "\u{10FFFF}",
             "\u{10FFFF}0\0\u{10FFFF}1",
+            "\u{100000}a\0",
         ] {
             let kept = kept(text);
             assert!(!kept.contains('\0'), "{text:?}");
-            assert_eq!(given(kept.into_owned()).as_deref(), Some(text));
+            assert_eq!(given(&kept).as_deref(), Some(text));
         }
         assert_eq!(kept("小军"), "小军");
         for damaged in ["\u{10FFFF}", "a\u{10FFFF}2"] {
-            assert_eq!(given(damaged.to_owned()), None);
+            assert_eq!(given(damaged), None);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Accounts: imported, read, changed, deleted, kicked.
 
-use std::{convert::Infallible, time::Instant};
+use std::{convert::Infallible, mem, time::Instant};
 
 use deadpool_postgres::Client;
 use muster_accounts::{
@@ -44,18 +44,18 @@ impl Shared {
         }
         let sdkappid = app.sdkappid;
         let entries = request.entries();
-        let plan = |stored: &StoredUsers, ids: &[InternalId]| {
+        let plan = |stored: &mut StoredUsers, ids: &[InternalId]| {
             plan_import(app, 0, request.clone(), stored, ids, now)
         };
         if request.is_dry_run() {
             let users = entries.iter().map(|entry| &entry.user_id);
-            let stored = known(client, sdkappid, users).await?;
-            return Ok(plan(&stored, &[])?.1);
+            let mut stored = known(client, sdkappid, users).await?;
+            return Ok(plan(&mut stored, &[])?.1);
         }
         let began = Instant::now();
         let ids = self.ids.take(client, entries.len()).await?;
-        let stored = make_or_known(client, sdkappid, entries, &ids, now).await?;
-        let (writes, outcome) = plan(&stored, &ids)?;
+        let mut stored = make_or_known(client, sdkappid, entries, &ids, now).await?;
+        let (writes, outcome) = plan(&mut stored, &ids)?;
         if !stored.is_empty() {
             put(client, sdkappid, &writes, &stored, Also::Nothing).await?;
         }
@@ -108,8 +108,8 @@ impl Shared {
         now: UnixSeconds,
     ) -> Result<ImportOutcome, Failure<ImportRefusal>> {
         let users = request.entries().iter().map(|entry| &entry.user_id);
-        let stored = change.users(app.sdkappid, users).await?;
-        let (writes, outcome) = plan_import(app, counted, request.clone(), &stored, ids, now)?;
+        let mut stored = change.users(app.sdkappid, users).await?;
+        let (writes, outcome) = plan_import(app, counted, request.clone(), &mut stored, ids, now)?;
         change
             .put(app.sdkappid, &writes, &stored, Also::Nothing)
             .await?;
@@ -224,17 +224,23 @@ impl Shared {
     }
 }
 
-/// Plans an import with these ids, one for each entry that makes an account.
+/// Plans an import with these ids, one for each entry that makes an account. It takes from `stored` all but
+/// the revisions: no user is named by two entries.
 fn plan_import(
     app: &App,
     counted: u64,
     request: ImportRequest,
-    stored: &StoredUsers,
+    stored: &mut StoredUsers,
     ids: &[InternalId],
     now: UnixSeconds,
 ) -> Result<(Vec<Write>, ImportOutcome), Failure<ImportRefusal>> {
-    let users = request.entries().iter().map(|entry| &entry.user_id);
-    let known = in_order(users, stored).map(Stored::Known).collect();
+    let known = request.entries().iter().map(|entry| {
+        let stored = stored.get_mut(&entry.user_id);
+        Stored::Known(stored.map_or(Known::Nothing, |stored| {
+            mem::replace(&mut stored.known, Known::Nothing)
+        }))
+    });
+    let known = known.collect();
     let mut ids = ids.iter();
     let next = || *ids.next().expect("there is one for each entry");
     rules::import::plan(app, counted, request, known, now, next).map_err(Failure::Refused)
