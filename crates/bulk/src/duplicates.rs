@@ -12,6 +12,8 @@ use std::{
     path::Path,
 };
 
+use crate::users::UserHash;
+
 /// Sightings that are sorted at a time: 8 MiB of them.
 const PART: usize = 256 * 1024;
 
@@ -19,11 +21,10 @@ const PART: usize = 256 * 1024;
 const READ_BYTES: usize = 8 * 1024 * 1024;
 const READ_BYTES_OF_PART: (usize, usize) = (4 * 1024, 256 * 1024);
 
-/// A user in a record. Hashes stand for user and values; those of a user have 128 bits, so that no two users
-/// of any file are taken for one.
+/// A user in a record. Hashes stand for user and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Sighting {
-    pub(crate) user: u128,
+    pub(crate) user: UserHash,
     pub(crate) line: u64,
     pub(crate) values: u64,
 }
@@ -173,7 +174,7 @@ impl Sighting {
 
     fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        bytes[..16].copy_from_slice(&self.user.to_le_bytes());
+        bytes[..16].copy_from_slice(&self.user.0.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.line.to_le_bytes());
         bytes[24..].copy_from_slice(&self.values.to_le_bytes());
         bytes
@@ -185,7 +186,7 @@ impl Sighting {
         };
         let rest = u128::from_le_bytes(*rest);
         Self {
-            user: u128::from_le_bytes(*user),
+            user: UserHash(u128::from_le_bytes(*user)),
             #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
             line: rest as u64,
             values: (rest >> 64) as u64,
@@ -223,7 +224,7 @@ mod tests {
                 .iter()
                 .zip(1..)
                 .map(|((user, values), line)| Sighting {
-                    user: user << 90 | user,
+                    user: UserHash(user << 90 | user),
                     line,
                     values: *values,
                 })

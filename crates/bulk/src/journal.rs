@@ -236,22 +236,12 @@ impl Journal {
 
     /// A batch is done: its entries are imported, but for `refused`.
     pub(crate) fn write(&mut self, batch: &Batch, refused: &Refused) -> Result<(), JournalError> {
-        let Counts {
-            imported,
-            failed,
-            failed_by_code,
-        } = &mut self.state.counts;
-        for record in &batch.records {
-            let fault = match &record.place {
-                Err(fault) => Some(fault),
-                Ok(place) => refused.get(place),
-            };
-            let Some(fault) = fault else {
-                *imported += 1;
-                continue;
-            };
-            *failed += 1;
-            *failed_by_code.entry(fault.code).or_default() += 1;
+        let failed = batch.failed(refused);
+        let counts = &mut self.state.counts;
+        counts.failed += failed.len() as u64;
+        counts.imported += (batch.len() - failed.len()) as u64;
+        for (record, fault) in failed {
+            *counts.failed_by_code.entry(fault.code).or_default() += 1;
             if let Some(rejects) = &mut self.rejects {
                 let Rows { header, delimiter } = &self.rows;
                 if let Some(header) = header.as_ref().filter(|_| rejects.bytes == 0) {

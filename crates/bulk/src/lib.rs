@@ -8,8 +8,9 @@
 //!
 //! - `file`: formats and compression; reads records one by one and checks each by itself, and writes
 //!   them.
-//! - `batches`: up to so many users each. No two batches that are under way name one user, so what a file
-//!   says of a user last is what counts in the end, however many calls are made at once.
+//! - `batches`: up to so many users each.
+//! - `users`: no two batches that are under way name one user, so what a file says of a user last is what
+//!   counts in the end, however many calls are made at once.
 //! - `lane`: how a batch gets there: [`multiaccount_import`](https://cloud.tencent.com/document/product/269/4919),
 //!   or whole parts of the file to muster's operator API. It tries again for as long as that may help, and
 //!   halves a batch that is refused for one of its entries, until it knows which.
@@ -32,6 +33,7 @@ mod lane;
 mod pace;
 mod ranges;
 mod record;
+mod users;
 
 pub use checkpoint::{CheckpointError, Counts};
 pub use export::{Export, ExportError, Exported, Step};
@@ -39,4 +41,4 @@ pub use import::{BreakOff, End, Import, Progress, Seen, Summary};
 pub use journal::{Earlier, JournalError, JournalPaths};
 pub use lane::{Lane, LaneError, Reasons, Tempo};
 pub use pace::Trouble;
-pub use record::{Entry, Fault, Raw, Record};
+pub use record::{Entry, Fault, Raw, Record, Row};

@@ -1,5 +1,7 @@
 //! What a file says of one user.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use muster_accounts::{FaceUrl, Nick, UserId};
 
@@ -49,59 +51,124 @@ pub struct Fault {
 pub enum Raw {
     /// A line, without its end; of one that is too long, the first 1,024 bytes.
     Line(Bytes),
-    /// The fields of a row, one after the other, and where each ends.
-    Row {
-        /// Their bytes.
-        fields: Bytes,
-        /// Counted from the first byte of all.
-        ends: Box<[u32]>,
-    },
+    /// A row of CSV.
+    Row(Row),
 }
 
 impl Raw {
-    /// A row of these fields.
-    pub fn row<'f>(fields: impl IntoIterator<Item = &'f [u8]>) -> Self {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        for field in fields {
-            bytes.extend_from_slice(field);
-            // Readers give up on far shorter rows.
-            ends.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        }
-        Raw::Row {
-            fields: bytes.into(),
-            ends: ends.into(),
-        }
-    }
-
-    /// How many bytes it has.
+    /// How many bytes its text has.
     pub fn bytes(&self) -> usize {
         match self {
             Raw::Line(line) => line.len(),
-            Raw::Row { fields, .. } => fields.len(),
+            Raw::Row(row) => row.text_bytes as usize,
         }
     }
 
-    /// Appends it as a line of a file of its format, which for a row may be several.
+    /// All that makes it this text and no other.
+    pub(crate) fn whole(&self) -> &[u8] {
+        match self {
+            Raw::Line(line) => line,
+            Raw::Row(row) => &row.whole,
+        }
+    }
+
+    /// Appends it as a line of a file of its format, which for a row may be several. The values are as they
+    /// were; a row may be quoted in another way. A first line that begins with a byte order mark will be read
+    /// without it, as every file is.
     pub fn write(&self, delimiter: u8, out: &mut Vec<u8>) {
         match self {
             Raw::Line(line) => {
                 out.extend_from_slice(line);
                 out.push(b'\n');
             }
-            Raw::Row { fields, ends } => {
+            Raw::Row(row) => {
                 let mut rows = csv::WriterBuilder::new();
                 let mut rows = rows.delimiter(delimiter).flexible(true).from_writer(out);
-                let mut begin = 0;
-                let fields = ends.iter().map(|end| {
-                    let field = &fields[begin..*end as usize];
-                    begin = *end as usize;
-                    field
-                });
-                let written = rows.write_record(fields);
+                let written = rows.write_record(row.fields());
                 written
                     .and_then(|()| Ok(rows.flush()?))
                     .expect("memory takes all");
             }
         }
+    }
+}
+
+/// The fields of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Their text, one after the other, then where in it each ends, as a `u32`: in one piece, since a file has
+    /// very many.
+    whole: Bytes,
+    text_bytes: u32,
+}
+
+impl Row {
+    const END_BYTES: usize = size_of::<u32>();
+
+    /// A row of these fields.
+    pub fn of<'f>(fields: impl IntoIterator<Item = &'f [u8]>) -> Self {
+        let (mut text, mut ends) = (Vec::new(), Vec::new());
+        for field in fields {
+            text.extend_from_slice(field);
+            ends.push(text.len());
+        }
+        let text_bytes = text.len();
+        text.extend(ends.into_iter().flat_map(Self::end_bytes));
+        Self::from_whole(text.into(), text_bytes)
+    }
+
+    /// How many bytes [`whole`](Self::from_whole) has for so much text in so many fields.
+    pub(crate) fn whole_bytes(text_bytes: usize, fields: usize) -> usize {
+        text_bytes + fields * Self::END_BYTES
+    }
+
+    /// Where a field ends, as it is kept behind the text.
+    pub(crate) fn end_bytes(end: usize) -> [u8; Self::END_BYTES] {
+        // Readers give up on far longer rows.
+        u32::try_from(end).unwrap_or(u32::MAX).to_le_bytes()
+    }
+
+    /// A row whose text and ends are there.
+    pub(crate) fn from_whole(whole: Bytes, text_bytes: usize) -> Self {
+        let text_bytes = u32::try_from(text_bytes).unwrap_or(u32::MAX);
+        Self { whole, text_bytes }
+    }
+
+    /// How many fields it has.
+    pub fn len(&self) -> usize {
+        self.ends().len()
+    }
+
+    /// Whether it has none, as no row of a file.
+    pub fn is_empty(&self) -> bool {
+        self.ends().is_empty()
+    }
+
+    /// A field; `None` behind the last one.
+    pub fn field(&self, place: usize) -> Option<&[u8]> {
+        self.range(place).map(|range| &self.whole[range])
+    }
+
+    /// Likewise, sharing the row's memory.
+    pub(crate) fn shared_field(&self, place: usize) -> Option<Bytes> {
+        self.range(place).map(|range| self.whole.slice(range))
+    }
+
+    /// All fields, in their order.
+    pub fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).filter_map(|place| self.field(place))
+    }
+
+    fn range(&self, place: usize) -> Option<Range<usize>> {
+        let ends = self.ends();
+        let end = u32::from_le_bytes(*ends.get(place)?);
+        let start = place
+            .checked_sub(1)
+            .map_or(0, |before| u32::from_le_bytes(ends[before]));
+        Some(start as usize..end as usize)
+    }
+
+    fn ends(&self) -> &[[u8; Self::END_BYTES]] {
+        self.whole[self.text_bytes as usize..].as_chunks().0
     }
 }

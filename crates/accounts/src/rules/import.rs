@@ -1,7 +1,6 @@
 //! Import: one account or a hundred (wire §3.2, §3.3 steps 6 to 9).
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use thiserror::Error;
 
 use super::{Known, Write};

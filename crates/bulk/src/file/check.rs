@@ -13,7 +13,7 @@ use super::{
     object::{self, Field, Object},
     start_of,
 };
-use crate::{Entry, Fault};
+use crate::{Entry, Fault, Row};
 
 /// A parameter is missing or wrong.
 const BAD_PARAMETER: i64 = 70402;
@@ -125,20 +125,10 @@ pub(super) struct Places {
 }
 
 /// What a row of CSV says. An empty value is one that is left out.
-pub(super) fn row(
-    fields: &Bytes,
-    ends: &[u32],
-    places: Places,
-    columns: &Columns,
-) -> Result<Entry, Fault> {
-    let range = |place: usize| {
-        let start = place.checked_sub(1).map_or(0, |before| ends[before]);
-        start as usize..ends[place] as usize
-    };
-    let user_id =
-        (places.user_id < ends.len()).then(|| str::from_utf8(&fields[range(places.user_id)]));
+pub(super) fn row(row: &Row, places: Places, columns: &Columns) -> Result<Entry, Fault> {
+    let user_id = row.field(places.user_id).map(str::from_utf8);
     let named = user_id.and_then(Result::ok).filter(|text| !text.is_empty());
-    let (count, expected) = (ends.len(), places.count);
+    let (count, expected) = (row.len(), places.count);
     if count != expected {
         let hint = if count < expected {
             "a value that is left out still needs its delimiter"
@@ -157,10 +147,11 @@ pub(super) fn row(
         return Err(fault(None, BAD_PARAMETER, reason));
     };
     let text = |place: Option<usize>, name: &str| {
-        let Some(range) = place.map(range).filter(|range| !range.is_empty()) else {
+        let field = place.and_then(|place| row.shared_field(place));
+        let Some(field) = field.filter(|field| !field.is_empty()) else {
             return Ok(None);
         };
-        ByteString::try_from(fields.slice(range))
+        ByteString::try_from(field)
             .map(Some)
             .map_err(|_| fault(named, BAD_PARAMETER, format!("{name} is {NOT_UTF8}")))
     };

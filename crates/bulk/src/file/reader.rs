@@ -15,9 +15,9 @@ use super::{
     check::{self, Places},
     input::Input,
     lines::{Line, Lines},
-    rows::{Row, Rows},
+    rows::Rows,
 };
-use crate::{Raw, Record};
+use crate::{Raw, Record, Row};
 
 /// How a file is to be read; `None` is left to the file.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +102,7 @@ impl Reader {
                 }
                 let mut rows = Box::new(Rows::new(input, delimiter));
                 let header = match rows.next()? {
-                    Some(row) => Some(take_header(row, &columns, &mut ignored)?),
+                    Some((_, row)) => Some(take_header(row, &columns, &mut ignored)?),
                     None => None,
                 };
                 Records::Csv {
@@ -140,11 +140,11 @@ impl Reader {
                 header: Some((_, places)),
                 ..
             } => {
-                let Some(Row { line, fields, ends }) = rows.next()? else {
+                let Some((line, row)) = rows.next()? else {
                     return Ok(None);
                 };
-                let entry = check::row(&fields, &ends, *places, &self.columns);
-                let raw = Raw::Row { fields, ends };
+                let entry = check::row(&row, *places, &self.columns);
+                let raw = Raw::Row(row);
                 Ok(Some(Record { line, raw, entry }))
             }
             Records::Ndjson(lines) => {
@@ -240,14 +240,8 @@ fn take_header(
     columns: &Columns,
     ignored: &mut Ignored,
 ) -> Result<(Raw, Places), ReadError> {
-    let Row { fields, ends, .. } = row;
-    let mut start = 0;
-    let mut names = Vec::with_capacity(ends.len());
-    for &end in &ends {
-        let name = String::from_utf8_lossy(&fields[start..end as usize]);
-        names.push(name.trim().to_owned());
-        start = end as usize;
-    }
+    let names = row.fields().map(String::from_utf8_lossy);
+    let names: Vec<_> = names.map(|name| name.trim().to_owned()).collect();
     let find = |name: &str| {
         let mut places = names.iter().enumerate().filter(|(_, known)| *known == name);
         let first = places.next().map(|(place, _)| place);
@@ -277,7 +271,7 @@ fn take_header(
             ignored.add(name);
         }
     }
-    Ok((Raw::Row { fields, ends }, places))
+    Ok((Raw::Row(row), places))
 }
 
 fn missing(column: &str, names: &[String]) -> ReadError {

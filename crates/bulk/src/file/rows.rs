@@ -1,11 +1,12 @@
 //! The rows of a CSV file. `csv-core` tells fields apart; what is here bounds a row, says on which line
 //! it begins, and notices quotes that are never closed.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use csv_core::ReadRecordResult;
 use memchr::memchr2_iter;
 
 use super::{ReadError, input::Input};
+use crate::Row;
 
 /// The longest row, as it stands in the file.
 pub(super) const ROW_LIMIT_BYTES: usize = 1024 * 1024;
@@ -16,15 +17,6 @@ const READ_BYTES: usize = 64 * 1024;
 /// Rows share chunks of about this size. Who keeps a row keeps its chunk.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-pub(super) struct Row {
-    /// The line that it begins on, counted from 1.
-    pub(super) line: u64,
-    /// Their bytes, one after the other.
-    pub(super) fields: Bytes,
-    /// Where each ends.
-    pub(super) ends: Box<[u32]>,
-}
-
 pub(super) struct Rows {
     input: Input,
     csv: csv_core::Reader,
@@ -32,7 +24,7 @@ pub(super) struct Rows {
     /// What of it is not parsed yet.
     unparsed: std::ops::Range<usize>,
     line: LineCount,
-    /// Room for fields. Those of the row in progress are at its beginning.
+    /// Room for rows. The text of the one in progress is at its beginning.
     room: BytesMut,
     ends: Vec<usize>,
 }
@@ -50,12 +42,13 @@ impl Rows {
         }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Row>, ReadError> {
+    /// The next row, and the line that it begins on, counted from 1.
+    pub(super) fn next(&mut self) -> Result<Option<(u64, Row)>, ReadError> {
         if !self.skip_line_ends()? {
             return Ok(None);
         }
         let line = self.line.number();
-        let (mut bytes, mut fields_bytes, mut fields) = (0, 0, 0);
+        let (mut bytes, mut text_bytes, mut fields) = (0, 0, 0);
         loop {
             // A line end closes a last row that has none, unless it stands within quotes.
             let at_end = self.unparsed.is_empty() && !self.fill()?;
@@ -66,7 +59,7 @@ impl Rows {
             };
             let (result, parsed, written, ended) = self.csv.read_record(
                 input,
-                &mut self.room[fields_bytes..],
+                &mut self.room[text_bytes..],
                 &mut self.ends[fields..],
             );
             if !at_end {
@@ -74,7 +67,7 @@ impl Rows {
                 self.unparsed.start += parsed;
             }
             bytes += parsed;
-            fields_bytes += written;
+            text_bytes += written;
             fields += ended;
             if bytes > ROW_LIMIT_BYTES {
                 let limit_bytes = ROW_LIMIT_BYTES;
@@ -86,19 +79,21 @@ impl Rows {
                     return Err(ReadError::UnclosedQuote { line });
                 }
                 ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull => self.make_room(fields_bytes),
+                ReadRecordResult::OutputFull => self.make_room(text_bytes, self.room.len()),
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 ReadRecordResult::End => unreachable!("only after an empty input"),
             }
         }
-        let ends = self.ends[..fields]
-            .iter()
-            .map(|&end| u32::try_from(end).expect("no longer than the row"));
-        Ok(Some(Row {
-            line,
-            ends: ends.collect(),
-            fields: self.room.split_to(fields_bytes).freeze(),
-        }))
+        let whole_bytes = Row::whole_bytes(text_bytes, fields);
+        if self.room.len() < whole_bytes {
+            self.make_room(text_bytes, whole_bytes);
+        }
+        let (behind, _) = self.room[text_bytes..whole_bytes].as_chunks_mut();
+        for (place, end) in behind.iter_mut().zip(&self.ends) {
+            *place = Row::end_bytes(*end);
+        }
+        let whole = self.room.split_to(whole_bytes).freeze();
+        Ok(Some((line, Row::from_whole(whole, text_bytes))))
     }
 
     /// Goes to where the next row begins; says whether there is one. Empty lines are none.
@@ -127,10 +122,10 @@ impl Rows {
         Ok(!self.unparsed.is_empty())
     }
 
-    /// Goes on in another chunk, which has twice the room for the row in progress.
-    fn make_room(&mut self, fields_bytes: usize) {
-        let mut room = BytesMut::zeroed(CHUNK_BYTES.max(fields_bytes * 2));
-        room[..fields_bytes].copy_from_slice(&self.room[..fields_bytes]);
+    /// Goes on in another chunk, which has twice the room that the row in progress needs.
+    fn make_room(&mut self, text_bytes: usize, needed_bytes: usize) {
+        let mut room = BytesMut::zeroed(CHUNK_BYTES.max(needed_bytes * 2));
+        room[..text_bytes].copy_from_slice(&self.room[..text_bytes]);
         self.room = room;
     }
 }

@@ -6,7 +6,6 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use super::{Compression, Format};
-use crate::Raw;
 
 /// How much is gathered before it is written to a file.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -78,31 +77,6 @@ impl<W: Write> Writer<W> {
         match self.records {
             Records::Csv(_) => Format::Csv,
             Records::Ndjson(_) => Format::Ndjson,
-        }
-    }
-
-    /// Writes a record, or the header of CSV, that was read from a file of the same format. The values are
-    /// as they were; a row may be quoted in another way. A first line that begins with a byte order mark
-    /// will be read without it, as every file is.
-    ///
-    /// # Errors
-    ///
-    /// Of the file, and [`ErrorKind::InvalidInput`] for a record of the other format.
-    pub fn write_raw(&mut self, raw: &Raw) -> io::Result<()> {
-        match raw {
-            Raw::Row { fields, ends } => {
-                let mut start = 0;
-                self.write_row(ends.iter().map(|&end| {
-                    let field = &fields[start..end as usize];
-                    start = end as usize;
-                    field
-                }))
-            }
-            Raw::Line(line) => {
-                self.line.clear();
-                self.line.extend_from_slice(line);
-                self.write_line()
-            }
         }
     }
 

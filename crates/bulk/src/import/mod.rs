@@ -156,8 +156,8 @@ impl Progress {
         }
     }
 
-    fn read_one(&self) {
-        self.0.read.fetch_add(1, Ordering::Relaxed);
+    fn read(&self, records: u64) {
+        self.0.read.store(records, Ordering::Relaxed);
     }
 
     fn skip_one(&self) {
@@ -189,9 +189,16 @@ impl Import {
         let journal = Journal::begin(self.paths, self.target, rows, self.earlier)?;
         progress.count(journal.counts());
         let _ = progress.0.lane.set(self.lane.clone());
+        let reading = Reading::start(
+            self.reader,
+            self.lane.limits(),
+            journal.done().clone(),
+            progress.clone(),
+            &self.scratch_dir,
+        );
         let mut run = Run::new(self.lane, journal, progress);
         let resumed = run.counts().all();
-        let read = match Reading::start(self.reader, &self.scratch_dir) {
+        let read = match reading {
             Ok(read) => run.import_all(read, stop).await,
             Err(error) => Err(error.into()),
         };

@@ -1,27 +1,28 @@
-//! The thread that reads the file: it numbers records, recognises users, and remembers what it takes to find
-//! duplicates.
+//! The thread that reads the file: it numbers records, recognises users, leaves out what is done, fills batches,
+//! and remembers what it takes to find duplicates.
 
 use std::{hash::Hasher as _, path::Path, thread};
 
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use tokio::sync::mpsc;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::BreakOff;
+use super::{BreakOff, Progress};
 use crate::{
-    batches::Numbered,
+    batches::{Batch, BatchLimits, Batches, Numbered},
     duplicates::{Sighting, Sightings},
     file::Reader,
+    ranges::Ranges,
     record::{Entry, Raw, Record},
+    users::UserHash,
 };
 
-/// Records that are handed over at once, and how often the thread may be so far ahead.
-const CHUNK: usize = 256;
-const AHEAD: usize = 8;
+/// Users of batches that the thread may be ahead, about.
+const USERS_AHEAD: usize = 2000;
 
 /// What comes from the thread.
 pub(super) enum Read {
-    Records(Vec<Numbered>),
+    Batch(Batch),
     /// All were read.
     End(Sightings),
     BrokenOff(BreakOff),
@@ -29,7 +30,11 @@ pub(super) enum Read {
 
 pub(super) struct Reading {
     reader: Reader,
+    batches: Batches,
     sightings: Sightings,
+    /// The records that an import before this has done.
+    done: Ranges,
+    progress: Progress,
     /// Nobody who writes the file knows it, so nobody can make two users look like one.
     key: (u64, u64),
     digest: u64,
@@ -40,11 +45,17 @@ impl Reading {
     /// Reads ahead of who takes what comes; ends when nobody does any more.
     pub(super) fn start(
         reader: Reader,
+        limits: BatchLimits,
+        done: Ranges,
+        progress: Progress,
         scratch_dir: &Path,
     ) -> Result<mpsc::Receiver<Read>, BreakOff> {
-        let reading = Self {
+        let mut reading = Self {
             reader,
+            batches: Batches::new(limits),
             sightings: Sightings::new(scratch_dir),
+            done,
+            progress,
             key: (fastrand::u64(..), fastrand::u64(..)),
             digest: 0,
             number: 0,
@@ -53,12 +64,12 @@ impl Reading {
             dir: scratch_dir.display().to_string(),
             cause,
         };
-        let (sender, receiver) = mpsc::channel(AHEAD);
+        let (sender, receiver) = mpsc::channel((USERS_AHEAD / limits.users).max(1));
         let dir = scratch_dir.display().to_string();
         let thread = thread::Builder::new().name("bulk-reader".to_owned());
         let started = thread.spawn(move || {
             let end = match reading.run(&sender) {
-                Ok(end) => end,
+                Ok(()) => Read::End(reading.sightings),
                 Err(ReadFailed::Off(error)) => Read::BrokenOff(error),
                 Err(ReadFailed::Scratch(cause)) => {
                     Read::BrokenOff(BreakOff::Scratch { dir, cause })
@@ -72,33 +83,47 @@ impl Reading {
         Ok(receiver)
     }
 
-    fn run(mut self, sender: &mpsc::Sender<Read>) -> Result<Read, ReadFailed> {
-        let mut chunk = Vec::with_capacity(CHUNK);
+    fn run(&mut self, sender: &mpsc::Sender<Read>) -> Result<(), ReadFailed> {
+        let send = |batch: Option<Batch>| match batch {
+            Some(batch) => sender.blocking_send(Read::Batch(batch)),
+            None => Ok(()),
+        };
+        let send = |batch| send(batch).map_err(|_| ReadFailed::Unwanted);
+        let done_up_to = self.done.last();
         loop {
-            let record = self.reader.next_record();
-            let is_last = !matches!(record, Ok(Some(_)));
-            if chunk.len() == CHUNK || (is_last && !chunk.is_empty()) {
-                let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
-                sender
-                    .blocking_send(Read::Records(full))
-                    .map_err(|_| ReadFailed::Unwanted)?;
-            }
-            let record = record.map_err(|error| ReadFailed::Off(error.into()))?;
-            let Some(record) = record else {
-                return Ok(Read::End(self.sightings));
+            let record = match self.reader.next_record() {
+                Ok(Some(record)) => self.numbered(record)?,
+                // The file has fewer records than were done of it.
+                Ok(None) if self.number < done_up_to => return Err(changed(done_up_to)),
+                Ok(None) => return send(self.batches.take()),
+                Err(error) => {
+                    send(self.batches.take())?;
+                    return Err(ReadFailed::Off(error.into()));
+                }
             };
-            chunk.push(self.numbered(record)?);
+            self.progress.read(record.number);
+            if record.number <= done_up_to && self.done.has(record.number) {
+                let expected = self.done.digest_at(record.number);
+                if expected.is_some_and(|digest| digest != record.digest) {
+                    return Err(changed(done_up_to));
+                }
+                self.progress.skip_one();
+                // A batch is of consecutive records.
+                send(self.batches.take())?;
+            } else {
+                send(self.batches.put(record))?;
+            }
         }
     }
 
     fn numbered(&mut self, record: Record) -> Result<Numbered, ReadFailed> {
         self.number += 1;
         self.digest = digest(self.digest, &record.raw);
-        let mut user = 0;
+        let mut user = UserHash(0);
         if let Ok(entry) = &record.entry {
             let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
             hasher.write(entry.user_id.as_str().as_bytes());
-            user = hasher.finish128().as_u128();
+            user = UserHash(hasher.finish128().as_u128());
             let sighting = Sighting {
                 user,
                 line: record.line,
@@ -115,26 +140,20 @@ impl Reading {
     }
 }
 
+fn changed(records: u64) -> ReadFailed {
+    ReadFailed::Off(BreakOff::Changed { records })
+}
+
 enum ReadFailed {
     Off(BreakOff),
     Scratch(std::io::Error),
-    /// Nobody takes records any more.
+    /// Nobody takes batches any more.
     Unwanted,
 }
 
 /// The digest of a file that goes on with this record.
 fn digest(before: u64, raw: &Raw) -> u64 {
-    match raw {
-        Raw::Line(line) => xxh3_64_with_seed(line, before),
-        Raw::Row { fields, ends } => {
-            let mut digest = Xxh3::with_seed(before);
-            digest.update(fields);
-            for end in ends {
-                digest.update(&end.to_le_bytes());
-            }
-            digest.digest()
-        }
-    }
+    xxh3_64_with_seed(raw.whole(), before)
 }
 
 /// A hash of what an entry says of its user.
@@ -149,10 +168,11 @@ fn values(entry: &Entry) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Row;
 
     #[test]
     fn a_digest_tells_where_fields_end() {
-        let row = |fields: [&str; 2]| Raw::row(fields.map(str::as_bytes));
+        let row = |fields: [&str; 2]| Raw::Row(Row::of(fields.map(str::as_bytes)));
         let (one, other) = (row(["ab", "c"]), row(["a", "bc"]));
         assert_ne!(digest(0, &one), digest(0, &other));
         assert_ne!(digest(0, &one), digest(1, &one));

@@ -9,11 +9,12 @@ use tokio::{
 
 use super::{BreakOff, Broken, Progress, Read};
 use crate::{
-    batches::{Batch, Batches, Numbered, Put},
+    batches::Batch,
     checkpoint::Counts,
     duplicates::Sightings,
     journal::{Journal, JournalError, Refused},
     lane::{Lane, LaneError, Sent},
+    users::{Ready, Users},
 };
 
 /// Faults and duplicates that are told to people at the end.
@@ -22,12 +23,10 @@ const EXAMPLES: usize = 10;
 /// An import under way.
 pub(super) struct Run<'p> {
     lane: Lane,
-    batches: Batches,
+    users: Users,
     under_way: JoinSet<(Batch, Result<Sent, LaneError>)>,
     journal: Journal,
     progress: &'p Progress,
-    /// Up to which record an import before this one has done some.
-    done_up_to: u64,
     /// What is to be said of the first lines, by line.
     examples: BTreeMap<u64, String>,
     pub(super) identical: u64,
@@ -37,9 +36,8 @@ pub(super) struct Run<'p> {
 impl<'p> Run<'p> {
     pub(super) fn new(lane: Lane, journal: Journal, progress: &'p Progress) -> Self {
         Self {
-            batches: Batches::new(lane.limits()),
+            users: Users::default(),
             under_way: JoinSet::new(),
-            done_up_to: journal.done().last(),
             lane,
             journal,
             progress,
@@ -90,79 +88,33 @@ impl<'p> Run<'p> {
                 read = read.recv() => read,
             };
             match read {
-                Some(Read::Records(records)) => self.import_some(records).await?,
-                Some(Read::End(sightings)) => {
-                    // The file has fewer records than were done of it.
-                    if self.progress.seen().read < self.done_up_to {
-                        return Err(self.changed());
-                    }
-                    self.dispatch().await?;
-                    return Ok(sightings);
-                }
-                Some(Read::BrokenOff(error)) => {
-                    self.dispatch().await?;
-                    return Err(error.into());
-                }
+                Some(Read::Batch(batch)) => self.dispatch(batch).await?,
+                Some(Read::End(sightings)) => return Ok(sightings),
+                Some(Read::BrokenOff(error)) => return Err(error.into()),
                 None => return Err(BreakOff::Task.into()),
             }
         }
     }
 
-    async fn import_some(&mut self, records: Vec<Numbered>) -> Result<(), Broken> {
-        for record in records {
-            self.progress.read_one();
-            if record.number <= self.done_up_to {
-                let is_done = self.journal.done().has(record.number);
-                let expected = self.journal.done().digest_at(record.number);
-                if is_done && expected.is_some_and(|digest| digest != record.digest) {
-                    return Err(self.changed());
-                }
-                if is_done {
-                    self.progress.skip_one();
-                    // A batch is of consecutive records.
-                    self.dispatch().await?;
-                    continue;
-                }
-            }
-            self.put(record).await?;
-        }
-        Ok(())
-    }
-
-    fn changed(&self) -> Broken {
-        let records = self.done_up_to;
-        BreakOff::Changed { records }.into()
-    }
-
-    async fn put(&mut self, mut record: Numbered) -> Result<(), Broken> {
-        loop {
-            match self.batches.put(record) {
-                Put::In => return Ok(()),
-                Put::Full => return self.dispatch().await,
-                Put::Wait(waiting) => {
-                    self.finish_one().await?;
-                    record = *waiting;
-                }
-                Put::WaitUntil(time, waiting) => {
-                    let waited = self.lane.pace().wait_until(time).await;
-                    waited.map_err(LaneError::from)?;
-                    record = *waiting;
-                }
-            }
-        }
-    }
-
-    /// Sends what is in the batch that is being filled, once there is room for it.
-    async fn dispatch(&mut self) -> Result<(), Broken> {
-        let Some(batch) = self.batches.take() else {
-            return Ok(());
-        };
+    /// Sends a batch, once there is room for it and none of its users is under way.
+    async fn dispatch(&mut self, batch: Batch) -> Result<(), Broken> {
         while self.under_way.len() >= self.lane.in_flight() {
             self.finish_one().await?;
+        }
+        loop {
+            match self.users.ready(&batch.users) {
+                Ready::Now => break,
+                Ready::AfterAnother => self.finish_one().await?,
+                Ready::At(time) => {
+                    let waited = self.lane.pace().wait_until(time).await;
+                    waited.map_err(LaneError::from)?;
+                }
+            }
         }
         while let Some(finished) = self.under_way.try_join_next() {
             self.finish(finished)?;
         }
+        self.users.begin(&batch.users);
         let lane = self.lane.clone();
         self.under_way.spawn(async move {
             let sent = lane.send(&batch.entries).await;
@@ -187,7 +139,7 @@ impl<'p> Run<'p> {
             refused,
             doubt_until,
         } = sent?;
-        self.batches.done(&batch, doubt_until);
+        self.users.end(&batch.users, doubt_until);
         self.note_faults(&batch, &refused);
         self.journal.write(&batch, &refused)?;
         self.progress.count(self.journal.counts());
@@ -195,20 +147,14 @@ impl<'p> Run<'p> {
     }
 
     fn note_faults(&mut self, batch: &Batch, refused: &Refused) {
-        for record in &batch.records {
-            let fault = match &record.place {
-                Err(fault) => Some(fault),
-                Ok(place) => refused.get(place),
-            };
-            if let Some(fault) = fault {
-                let line = record.line;
-                let user = fault.user_id.as_ref();
-                let user = user.map_or_else(String::new, |user| format!(", {user:?}"));
-                let (code, reason) = (fault.code, &fault.reason);
-                note(&mut self.examples, line, || {
-                    format!("line {line}{user}: {code} {reason}")
-                });
-            }
+        for (record, fault) in batch.failed(refused) {
+            let line = record.line;
+            let user = fault.user_id.as_ref();
+            let user = user.map_or_else(String::new, |user| format!(", {user:?}"));
+            let (code, reason) = (fault.code, &fault.reason);
+            note(&mut self.examples, line, || {
+                format!("line {line}{user}: {code} {reason}")
+            });
         }
     }
 

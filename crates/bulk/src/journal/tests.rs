@@ -1,7 +1,8 @@
-use bytes::Bytes;
-
 use super::*;
-use crate::batches::BatchRecord;
+use crate::{
+    Row,
+    batches::tests::{batch_of, faulty, numbered},
+};
 
 const HERE: &str = "app 1 at http://here";
 
@@ -19,20 +20,13 @@ fn begin(dir: &Path, earlier: Earlier) -> Result<Journal, JournalError> {
 
 /// Records of which each odd one is faulty.
 fn batch(first: u64, count: u64) -> Batch {
-    let record = |number: u64| BatchRecord {
-        line: number + 10,
-        raw: Raw::Line(Bytes::from(format!("record {number}"))),
-        place: if number % 2 == 1 {
-            Err(Fault {
-                user_id: None,
-                code: 70402,
-                reason: "odd".to_owned(),
-            })
+    batch_of((first..first + count).map(|number| {
+        if number % 2 == 1 {
+            faulty(number)
         } else {
-            Ok(0)
-        },
-    };
-    Batch::of_records(first, (first..first + count).map(record).collect())
+            numbered(number, "ann", None)
+        }
+    }))
 }
 
 fn read(path: Option<&PathBuf>) -> String {
@@ -90,7 +84,7 @@ fn what_was_not_saved_is_written_again() {
         (read(paths.rejects.as_ref()), read(paths.report.as_ref())),
         saved
     );
-    assert_eq!(journal.done().runs().collect::<Vec<_>>(), [(1, 4, 4)]);
+    assert_eq!(journal.done().runs().collect::<Vec<_>>(), [(1, 4, 40)]);
     assert_eq!(journal.counts().failed, 2);
 }
 
@@ -117,7 +111,7 @@ fn refused_entries_are_failed_records() {
     assert_eq!(read(paths.rejects.as_ref()), "record 2\n");
     assert_eq!(
         read(paths.report.as_ref()),
-        "{\"line\":12,\"user_id\":\"ann\",\"code\":70399,\"reason\":\"Barred.\"}\n\
+        "{\"line\":3,\"user_id\":\"ann\",\"code\":70399,\"reason\":\"Barred.\"}\n\
          {\"line\":7,\"earlier_line\":3,\"duplicate\":\"conflicting\"}\n"
     );
     assert!(!paths.checkpoint.unwrap().exists());
@@ -125,7 +119,7 @@ fn refused_entries_are_failed_records() {
 
 #[test]
 fn rows_have_their_header_once() {
-    let row = |fields: &[&str]| Raw::row(fields.iter().map(|field| field.as_bytes()));
+    let row = |fields: &[&str]| Raw::Row(Row::of(fields.iter().map(|field| field.as_bytes())));
     let dir = tempfile::tempdir().unwrap();
     let paths = JournalPaths::beside(&dir.path().join("users.csv"), "csv");
     let rows = Rows {
@@ -135,9 +129,9 @@ fn rows_have_their_header_once() {
     let mut journal =
         Journal::begin(paths.clone(), HERE.to_owned(), rows, Earlier::Refuse).unwrap();
     for (first, fields) in [(1, ["a;b", "say \"hi\""]), (3, ["", "line\nbreak"])] {
-        let mut batch = batch(first, 1);
-        batch.records[0].raw = row(&fields);
-        journal.write(&batch, &Refused::new()).unwrap();
+        let mut record = faulty(first);
+        record.record.raw = row(&fields);
+        journal.write(&batch_of([record]), &Refused::new()).unwrap();
     }
     journal.end().unwrap();
     assert_eq!(

@@ -66,16 +66,10 @@ proptest! {
             fields
         };
         let found: Vec<_> = records.iter().map(|record| {
-            let muster_bulk::Raw::Row { fields, ends } = &record.raw else {
+            let muster_bulk::Raw::Row(row) = &record.raw else {
                 panic!("{:?}", record.raw);
             };
-            let mut start = 0;
-            let fields: Vec<_> = ends.iter().map(|&end| {
-                let field = fields[start..end as usize].to_vec();
-                start = end as usize;
-                field
-            }).collect();
-            fields
+            row.fields().map(<[u8]>::to_vec).collect::<Vec<_>>()
         }).collect();
         prop_assert_eq!(found, rows.iter().map(of_row).collect::<Vec<_>>());
     }
