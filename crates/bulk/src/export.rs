@@ -10,7 +10,7 @@ use std::{
 
 use muster_accounts::UnixSeconds;
 use muster_client::{
-    Advice, ProfileValue,
+    Backoff, ProfileValue,
     operator::{Account, AccountPage, Operator, OperatorError},
 };
 use serde::Serialize;
@@ -32,10 +32,6 @@ const COLUMNS: [&str; 8] = [
 
 /// The state of every account that is listed: deleted users are not.
 const ACTIVE: &str = "active";
-
-/// The first pause before a page is asked for again, and the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// All accounts of an app.
 ///
@@ -150,7 +146,7 @@ impl Export {
         tell: &mut impl FnMut(Step<'_>),
     ) -> Result<AccountPage, OperatorError> {
         let give_up_at = Instant::now() + self.patience;
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::default();
         let mut tries = 0;
         loop {
             let page = operator.accounts(self.sdkappid, after, self.page_size);
@@ -158,7 +154,11 @@ impl Export {
                 Ok(page) => return Ok(page),
                 Err(error) => error,
             };
-            if error.advice() == Advice::Never || Instant::now() + pause > give_up_at {
+            let Some(at_least) = error.advice().pause() else {
+                return Err(error);
+            };
+            let pause = backoff.next(at_least, fastrand::f64());
+            if Instant::now() + pause > give_up_at {
                 return Err(error);
             }
             tries += 1;
@@ -168,7 +168,6 @@ impl Export {
                 pause,
             });
             sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use muster_bulk::{Progress, Seen};
 
 const BAR_EVERY: Duration = Duration::from_millis(200);
@@ -92,10 +92,11 @@ fn text(seen: &Seen, rate_per_s: Option<u64>) -> String {
     let Seen {
         imported, failed, ..
     } = seen;
-    let rate = rate_per_s.map_or_else(String::new, |rate| format!(", {rate}/s"));
+    let rate = rate_per_s.map_or_else(String::new, |rate| format!(", {}/s", HumanCount(rate)));
+    let (imported, failed) = (HumanCount(*imported), HumanCount(*failed));
     let mut text = format!("{imported} imported, {failed} failed{rate}");
     if seen.skipped > 0 && seen.skipped == seen.read {
-        text = format!("{} done before, {text}", seen.skipped);
+        text = format!("{} done before, {text}", HumanCount(seen.skipped));
     }
     if let Some(trouble) = &seen.trouble {
         let (cause, pause_s) = (&trouble.cause, trouble.pause.as_secs_f64());

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, path::Path, process::ExitCode};
 
 use anyhow::anyhow;
+use indicatif::HumanCount;
 use muster_bulk::{End, JournalPaths, Summary};
 use serde_json::json;
 
@@ -46,26 +47,29 @@ impl Told {
         if self.is_dry_run {
             let all = counts.all();
             line(format_args!(
-                "{file}: {all} records, of which {} could be imported; nothing was sent",
-                counts.imported
+                "{file}: {}, of which {} could be imported; nothing was sent",
+                records(all),
+                HumanCount(counts.imported)
             ));
         } else {
             let new = counts.all() - summary.resumed;
-            let rate = as_f64(new) / elapsed_s.max(0.001);
+            let rate = u128::from(new) * 1000 / summary.elapsed.as_millis().max(1);
+            let rate = u64::try_from(rate).unwrap_or(u64::MAX);
             line(format_args!(
-                "{} records of {file} are imported into {target}; {new} were tried in {elapsed_s:.1} s \
-                 ({rate:.0}/s)",
-                counts.imported
+                "imported {} of {file} into {target}; {} tried in {elapsed_s:.1} s ({}/s)",
+                records(counts.imported),
+                HumanCount(new),
+                HumanCount(rate)
             ));
         }
         if counts.failed > 0 {
             let by_code = counts.failed_by_code.iter();
             let by_code: Vec<_> = by_code
-                .map(|(code, count)| format!("{count} with code {code}"))
+                .map(|(code, count)| format!("{} with code {code}", HumanCount(*count)))
                 .collect();
             line(format_args!(
                 "failed: {} ({})",
-                counts.failed,
+                HumanCount(counts.failed),
                 by_code.join(", ")
             ));
             if let Some(rejects) = shown(self.paths.rejects.as_deref()) {
@@ -76,8 +80,10 @@ impl Told {
             (summary.identical_duplicates, summary.conflicting_duplicates);
         if identical + conflicting > 0 {
             line(format_args!(
-                "users named again: {identical} times with the same values, {conflicting} times with \
-                 others (the last ones count)"
+                "records that name a user again: {} with the same values, {} with others (the last one \
+                 counts)",
+                HumanCount(identical),
+                HumanCount(conflicting)
             ));
         }
         if counts.failed + identical + conflicting > 0
@@ -95,7 +101,10 @@ impl Told {
             ));
         }
         if summary.retries > 0 {
-            line(format_args!("calls made again: {}", summary.retries));
+            line(format_args!(
+                "calls made again: {}",
+                HumanCount(summary.retries)
+            ));
         }
         if !matches!(summary.end, End::Complete) {
             let how = match &self.paths.checkpoint {
@@ -103,8 +112,8 @@ impl Told {
                 None => "nothing notes how far it was, so import all of it again",
             };
             line(format_args!(
-                "not every record was tried: {} are done; {how}",
-                counts.all()
+                "not every record was tried: {} done; {how}",
+                records(counts.all())
             ));
         }
         text
@@ -136,13 +145,13 @@ impl Told {
     }
 }
 
+fn records(count: u64) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} record{plural}", HumanCount(count))
+}
+
 /// A file, if there was something to be said in it.
 fn shown(path: Option<&Path>) -> Option<String> {
     let path = path.filter(|path| path.exists())?;
     Some(path.display().to_string())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a rate that people read")]
-fn as_f64(count: u64) -> f64 {
-    count as f64
 }
