@@ -56,15 +56,7 @@ pub enum Raw {
 }
 
 impl Raw {
-    /// How many bytes its text has.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Raw::Line(line) => line.len(),
-            Raw::Row(row) => row.text_bytes as usize,
-        }
-    }
-
-    /// All that makes it this text and no other.
+    /// All that makes it this text and no other, and all that it takes in memory.
     pub(crate) fn whole(&self) -> &[u8] {
         match self {
             Raw::Line(line) => line,
