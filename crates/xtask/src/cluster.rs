@@ -91,13 +91,7 @@ impl Postgres {
         let memory_mib = memory_bytes / 1024 / 1024;
         let shared_buffers_mib = (memory_mib / 4).clamp(128, SHARED_BUFFERS_LIMIT_MIB);
         let postgres = self.bin.join("postgres");
-        let program = match core {
-            None => Program::new("PostgreSQL", &postgres, user, Abrupt::Quit),
-            Some(core) => Program::new("PostgreSQL", Path::new("taskset"), user, Abrupt::Quit)
-                .args(&["--cpu-list", &core.to_string()])
-                .arg(&postgres),
-        };
-        let server = program
+        let server = Program::on_core("PostgreSQL", &postgres, user, Abrupt::Quit, core)
             .arg("-D")
             .arg(&data)
             .arg("-k")

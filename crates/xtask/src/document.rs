@@ -110,9 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn the_document_of_this_repository_has_both_places() {
+    fn the_document_of_this_repository_has_all_places() {
         let docs = crate::places::repository().join("docs");
-        for name in ["compare", "postgres", "growth"] {
+        for name in ["compare", "postgres", "growth", "import"] {
             Section::find(&docs, name).unwrap();
         }
     }

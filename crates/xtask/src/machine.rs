@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use rustix::thread::{CpuSet, sched_getaffinity};
 use serde::Serialize;
 
 use crate::{
@@ -85,6 +86,14 @@ impl fmt::Display for Machine {
             number(self.fdatasync_us)
         )
     }
+}
+
+/// The cores that this program may use.
+pub(crate) fn cores() -> anyhow::Result<Vec<u16>> {
+    let allowed = sched_getaffinity(None).context("cannot tell which cores there are")?;
+    let cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
+    let cores = cores.map(|core| u16::try_from(core).expect("Linux has no more than 1024 here"));
+    Ok(cores.collect())
 }
 
 /// The value after the colon of the first line of this name.
@@ -208,6 +217,7 @@ mod tests {
         let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         let machine = Machine::describe(dir.path()).unwrap();
         assert!(machine.cores > 0 && machine.memory_bytes > 1_000_000);
+        assert!(!cores().unwrap().is_empty());
         assert!(machine.fdatasync_us > 0.0);
         assert!(fs::read_dir(dir.path()).unwrap().next().is_none());
         let error = Machine::describe(Path::new("/dev/shm")).unwrap_err();

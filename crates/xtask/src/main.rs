@@ -3,6 +3,7 @@
 //! - `compare`: muster beside PostgreSQL, Redis and the bare limit, on the same accounts;
 //! - `nodes`: muster on PostgreSQL, with one node and with several;
 //! - `growth`: what an account costs as accounts become more;
+//! - `import`: files of users through `muster import`, undisturbed and disturbed;
 //! - `muster`, `cluster`, `server`, `process`, `disk`, `machine`: servers that are started, and what they use;
 //! - `document`, `figures`, `plot`: how results get into `docs/performance.md`.
 //!
@@ -14,6 +15,7 @@ mod disk;
 mod document;
 mod figures;
 mod growth;
+mod import;
 mod machine;
 mod muster;
 mod nodes;
@@ -44,12 +46,14 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask compare
   cargo xtask postgres
-  cargo xtask growth --to 10000000";
+  cargo xtask growth --to 10000000
+  cargo xtask import";
 
 #[derive(Subcommand)]
 enum Command {
     Compare(compare::Compare),
     Growth(growth::Growth),
+    Import(import::Import),
     Postgres(nodes::Nodes),
 }
 
@@ -80,6 +84,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             match command {
                 Command::Compare(compare) => compare.run().await,
                 Command::Growth(growth) => growth.run().await,
+                Command::Import(import) => import.run().await,
                 Command::Postgres(nodes) => nodes.run().await,
             }
         };

@@ -73,6 +73,26 @@ pub(crate) fn version(binary: &Path) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// How a muster is started.
+struct How<'h> {
+    core: Option<u16>,
+    listen: &'h str,
+    operator_listen: &'h str,
+    /// The database that has the accounts, if one has.
+    store: Option<&'h str>,
+}
+
+impl Default for How<'_> {
+    fn default() -> Self {
+        How {
+            core: None,
+            listen: "127.0.0.1:0",
+            operator_listen: "127.0.0.1:0",
+            store: None,
+        }
+    }
+}
+
 /// A running muster.
 pub(crate) struct Muster {
     server: Server,
@@ -85,7 +105,20 @@ pub(crate) struct Muster {
 impl Muster {
     /// Starts it on a data directory and free ports, and waits until it is ready.
     pub(crate) async fn start(binary: &Path, data_dir: &Path) -> anyhow::Result<Muster> {
-        Muster::start_with(binary, data_dir, &[]).await
+        Muster::start_with(binary, data_dir, &How::default()).await
+    }
+
+    /// Likewise, on this core alone if there is one.
+    pub(crate) async fn start_on_core(
+        binary: &Path,
+        data_dir: &Path,
+        core: Option<u16>,
+    ) -> anyhow::Result<Muster> {
+        let how = How {
+            core,
+            ..How::default()
+        };
+        Muster::start_with(binary, data_dir, &how).await
     }
 
     /// Likewise, with the accounts in the database of this URL.
@@ -94,18 +127,43 @@ impl Muster {
         data_dir: &Path,
         url: &str,
     ) -> anyhow::Result<Muster> {
-        Muster::start_with(binary, data_dir, &["--store", url]).await
+        let how = How {
+            store: Some(url),
+            ..How::default()
+        };
+        Muster::start_with(binary, data_dir, &how).await
     }
 
-    async fn start_with(binary: &Path, data_dir: &Path, args: &[&str]) -> anyhow::Result<Muster> {
+    /// Ends it as `kill -9` does, and starts it again on its data directory. Who calls it finds it where it
+    /// was.
+    pub(crate) async fn kill_and_restart(
+        self,
+        binary: &Path,
+        data_dir: &Path,
+    ) -> anyhow::Result<Muster> {
+        let address = |endpoint: &Endpoint| endpoint.to_string().replace("http://", "");
+        let (accounts, operator) = (address(&self.accounts), address(&self.operator));
+        self.kill();
+        let how = How {
+            listen: &accounts,
+            operator_listen: &operator,
+            ..How::default()
+        };
+        Muster::start_with(binary, data_dir, &how).await
+    }
+
+    async fn start_with(binary: &Path, data_dir: &Path, how: &How<'_>) -> anyhow::Result<Muster> {
         let begun = Instant::now();
-        let mut server = Program::new("muster", binary, None, Abrupt::Kill)
+        let mut program = Program::on_core("muster", binary, None, Abrupt::Kill, how.core)
             .args(&["dev", "--no-rate-limits", "--log-level", "warn"])
-            .args(&["--listen", "127.0.0.1:0"])
-            .args(&["--operator-listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir)
-            .args(args)
-            .start(&data_dir.with_extension("log"))?;
+            .args(&["--listen", how.listen])
+            .args(&["--operator-listen", how.operator_listen])
+            .args(&["--data-dir"])
+            .arg(data_dir);
+        if let Some(url) = how.store {
+            program = program.args(&["--store", url]);
+        }
+        let mut server = program.start(&data_dir.with_extension("log"))?;
         let stdout = server.stdout().expect("it was not taken yet");
         let (sender, mut lines) = mpsc::unbounded_channel();
         thread::spawn(move || {
@@ -174,6 +232,17 @@ impl Muster {
         ensure!(phase.server.is_some(), "muster's metrics cannot be read");
         ensure!(phase.not_imported == 0, "accounts are missing");
         Ok(phase)
+    }
+
+    /// Where its account API is, and where its operator API.
+    pub(crate) fn urls(&self) -> [String; 2] {
+        [self.accounts.to_string(), self.operator.to_string()]
+    }
+
+    /// The most memory that it has held so far.
+    pub(crate) fn greatest_resident_bytes(&self) -> anyhow::Result<u64> {
+        let bytes = process::greatest_resident_bytes(self.server.pid())?;
+        bytes.context("muster has ended")
     }
 
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {

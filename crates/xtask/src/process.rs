@@ -32,12 +32,19 @@ pub(crate) fn resident_bytes(root: u32) -> anyhow::Result<u64> {
     let mut sum = 0;
     for pid in below(root, &all) {
         match fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
-            Ok(rollup) => sum += proportional_bytes(&rollup).unwrap_or(0),
+            Ok(rollup) => sum += bytes(&rollup, "Pss:").unwrap_or(0),
             Err(_) if pid != root => {} // It has ended.
             Err(error) => return Err(error).context("cannot read the server's memory"),
         }
     }
     Ok(sum)
+}
+
+/// The most memory that a process has held so far; `None` once it has ended.
+pub(crate) fn greatest_resident_bytes(pid: u32) -> anyhow::Result<Option<u64>> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"));
+    let status = status.with_context(|| format!("cannot read the memory of process {pid}"))?;
+    Ok(bytes(&status, "VmHWM:"))
 }
 
 /// CPU time of this process so far.
@@ -101,8 +108,9 @@ fn stat(text: &str) -> Option<Stat> {
     })
 }
 
-fn proportional_bytes(rollup: &str) -> Option<u64> {
-    let value = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+/// The value of the line that begins so.
+fn bytes(text: &str, name: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
 }
@@ -124,8 +132,8 @@ mod tests {
         assert_eq!(stat("4242 (short) S 17"), None);
         let rollup = "55d0-7ffd ---p 00000000 00:00 0  [rollup]\nRss:  9000 kB\nPss:    2048 kB\n\
                       Pss_Dirty: 100 kB\n";
-        assert_eq!(proportional_bytes(rollup), Some(2_097_152));
-        assert_eq!(proportional_bytes("Rss: 1 kB\n"), None);
+        assert_eq!(bytes(rollup, "Pss:"), Some(2_097_152));
+        assert_eq!(bytes("Rss: 1 kB\n", "Pss:"), None);
     }
 
     #[test]
@@ -148,5 +156,13 @@ mod tests {
         assert!(status.unwrap().success());
         assert!(cpu_s(me).unwrap() > before, "{before}");
         assert!(resident_bytes(me).unwrap() > 100_000);
+    }
+
+    #[test]
+    fn the_most_memory_stays_after_it_was_given_back() {
+        let me = std::process::id();
+        drop(std::hint::black_box(vec![1_u8; 64 << 20]));
+        let greatest = greatest_resident_bytes(me).unwrap().unwrap();
+        assert!(greatest >= 64 << 20, "{greatest}");
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::time::sleep;
 
 /// How long a server may take to end in order.
@@ -72,13 +72,28 @@ impl Program {
         user: Option<&str>,
         abrupt: Abrupt,
     ) -> Program {
+        Program::on_core(name, path, user, abrupt, None)
+    }
+
+    /// Likewise; it and all that it starts use this core alone, if there is one.
+    pub(crate) fn on_core(
+        name: &'static str,
+        path: &Path,
+        user: Option<&str>,
+        abrupt: Abrupt,
+        core: Option<u16>,
+    ) -> Program {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]);
         if let Some(user) = user {
             command.args(["--reuid", user, "--regid", user, "--init-groups"]);
         }
+        command.arg("--");
+        if let Some(core) = core {
+            command.args(["taskset", "--cpu-list", &core.to_string()]);
+        }
         // Settings of whoever measures must not decide what is measured.
-        command.arg("--").arg(path).env_clear();
+        command.arg(path).env_clear();
         command.envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
         command.stdin(Stdio::null());
         Program {
@@ -159,6 +174,25 @@ impl Server {
         Err(self.failed(&format!("ended ({status})")))
     }
 
+    /// Whether it has ended. Until its end is taken, `/proc` still says what it used.
+    pub(crate) fn has_ended(&self) -> anyhow::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let ended = waitid(WaitId::Pid(Pid::from_child(&self.child)), options);
+        Ok(ended.context("cannot wait")?.is_some())
+    }
+
+    /// Waits until it has ended, and takes its end.
+    pub(crate) fn take_end(&mut self) -> anyhow::Result<ExitStatus> {
+        let status = self.child.wait().context("cannot wait")?;
+        self.ended = true;
+        Ok(status)
+    }
+
+    /// Tells it to end as `kill -9` does.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
     /// What is wrong with it, with the end of what it said.
     pub(crate) fn failed(&self, what: &str) -> anyhow::Error {
         let said = fs::read(&self.log).unwrap_or_default();
@@ -216,7 +250,10 @@ fn tail(said: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead as _, BufReader};
+    use std::{
+        io::{BufRead as _, BufReader},
+        os::unix::process::ExitStatusExt as _,
+    };
 
     use super::*;
 
@@ -275,6 +312,38 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("no luck"), "{error}");
+    }
+
+    #[test]
+    fn one_that_has_ended_is_there_until_its_end_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = shell("sleep 600", &dir.path().join("log"));
+        assert!(!server.has_ended().unwrap());
+        server.kill();
+        while !server.has_ended().unwrap() {
+            thread::sleep(LOOK_EVERY);
+        }
+        let path = format!("/proc/{}", server.pid());
+        assert!(Path::new(&path).exists());
+        assert_eq!(server.take_end().unwrap().signal(), Some(9));
+        assert!(!Path::new(&path).exists());
+    }
+
+    #[test]
+    fn a_program_has_the_core_that_it_was_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let core = crate::machine::cores().unwrap()[0];
+        let shell = Path::new("sh");
+        let program = Program::on_core("the shell", shell, None, Abrupt::Kill, Some(core));
+        let script = "grep Cpus_allowed_list: /proc/self/status";
+        let mut server = program
+            .args(&["-c", script])
+            .start(&dir.path().join("log"))
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(server.stdout().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(line.split_whitespace().last(), Some(&*core.to_string()));
     }
 
     #[test]
