@@ -42,8 +42,8 @@ pub(super) struct Disturbed {
     pub(super) elapsed_s: f64,
 }
 
-/// Kills the tool when a third of the accounts are there, goes on by `--resume`, and kills the server when two
-/// thirds are there.
+/// Kills the tool when a third of the accounts are there and it has noted some, or else two thirds; goes on by
+/// `--resume`, and kills the server when half of the rest is there.
 pub(super) async fn measure(
     source: &Source,
     binary: &Path,
@@ -57,15 +57,17 @@ pub(super) async fn measure(
     let users = source.expected.users;
     let begun = Instant::now();
     let mut tool = bench.import(&server, lane, false)?;
-    let reached = reach(&bench, &server, &mut tool, users / 3).await?;
+    let enough = |there| there >= users / 3 && (bench.has_noted() || there >= users / 3 * 2);
+    let reached = reach(&bench, &server, &mut tool, enough).await?;
     tool.kill();
     // It may have ended by itself in the last moment: then there is nothing to resume.
     let mut ended = tool.end().await?;
     let tool_killed_at_accounts = reached.filter(|_| ended.is_none());
     let (mut server_killed_at_accounts, mut server_start_s) = (None, 0.0);
-    if ended.is_none() {
+    if let Some(before) = tool_killed_at_accounts {
         let mut tool = bench.import(&server, lane, true)?;
-        server_killed_at_accounts = reach(&bench, &server, &mut tool, users / 3 * 2).await?;
+        let enough = |there| there >= before.midpoint(users);
+        server_killed_at_accounts = reach(&bench, &server, &mut tool, enough).await?;
         if server_killed_at_accounts.is_some() {
             server = server.kill_and_restart(binary, &bench.data_dir()).await?;
             server_start_s = server.start.as_secs_f64();
@@ -75,31 +77,33 @@ pub(super) async fn measure(
     let elapsed_s = begun.elapsed().as_secs_f64();
     let ended = ended.context("somebody killed the import")?;
     ensure_as_expected(source, &bench, &server, &ended).await?;
+    let calls_made_again = ended.summary.calls_made_again;
     let disturbed = Disturbed {
         lane,
         tool_killed_at_accounts,
         resumed_at_records: ended.summary.resumed,
-        server_killed_at_accounts,
+        // An import that did not notice was over before.
+        server_killed_at_accounts: server_killed_at_accounts.filter(|_| calls_made_again > 0),
         server_start_s,
-        calls_made_again: ended.summary.calls_made_again,
+        calls_made_again,
         elapsed_s,
     };
     disturbed.tell();
     Ok(disturbed)
 }
 
-/// Waits until the server has so many accounts, and returns how many it has; `None` if the import ends before.
+/// Waits until the server has enough accounts, and returns how many it has; `None` if the import ends before.
 async fn reach(
     bench: &Bench<'_>,
     server: &Muster,
     tool: &mut Tool,
-    accounts: u64,
+    enough: impl Fn(u64) -> bool,
 ) -> anyhow::Result<Option<u64>> {
     let operator = bench.operator(server)?;
     while !tool.look()? {
         // The administrator is no user of the file.
         let there = operator.app(SDKAPPID).await?.accounts.saturating_sub(1);
-        if there >= accounts {
+        if enough(there) {
             return Ok(Some(there));
         }
         sleep(ASK_EVERY).await;

@@ -17,7 +17,7 @@ const HEAD: &str = "
 ";
 
 const DISTURBED: &str = "
-| By | Tool killed at, accounts | It had noted, records | Server killed at, accounts | Its start, s \
+| By | Tool killed at, accounts | It had noted, records | Server killed at, accounts | Its start after that, s \
 | Calls made again | Altogether, s | Undisturbed, s |
 |---|---|---|---|---|---|---|---|
 ";
@@ -77,9 +77,10 @@ pub(super) fn text(measured: &Measured) -> String {
     }
     text.push_str(
         "\nOne run each. The tool was killed (`kill -9`) and went on by `--resume`; then the server was killed \
-         likewise and started again on its data directory, while the tool waited. The end was that of an \
-         import which nothing has disturbed: the same users with the same values, the same counts, each \
-         reject once.\n",
+         likewise and started again on its data directory, while the tool waited. A call that the server took \
+         and never answered may still be carried out for 30 s (`--timeout-s`), for all that the tool knows, so \
+         records that name its users once more wait for that. The end was that of an import which nothing \
+         has disturbed: the same users with the same values, the same counts, each reject once.\n",
     );
     if let Some(large) = large {
         write(

@@ -136,6 +136,13 @@ impl Bench<'_> {
         ])
     }
 
+    /// Whether an import has noted that records are done.
+    pub(super) fn has_noted(&self) -> bool {
+        let noted = fs::read(self.dir.join("users.csv.muster-import")).unwrap_or_default();
+        let noted: Option<serde_json::Value> = serde_json::from_slice(&noted).ok();
+        noted.is_some_and(|noted| noted["counts"]["imported"].as_u64() > Some(0))
+    }
+
     /// A client of this server's operator API.
     pub(super) fn operator(&self, server: &Muster) -> anyhow::Result<Operator> {
         let [_, url] = server.urls();
