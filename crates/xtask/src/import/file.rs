@@ -139,13 +139,13 @@ impl Expected {
 
 /// How many lines a record takes.
 fn lines<T: AsRef<[u8]>>(cells: &[T]) -> u64 {
-    let cells = cells.iter().flat_map(|cell| cell.as_ref());
+    let cells = cells.iter().flat_map(AsRef::as_ref);
     1 + cells.filter(|byte| **byte == b'\n').count() as u64
 }
 
 #[cfg(test)]
 mod tests {
-    use muster_accounts::UserId;
+    use muster_accounts::{FaceUrl, Nick, UserId};
     use muster_bulk::{
         Raw,
         file::{ReadOptions, Reader},
@@ -176,8 +176,8 @@ mod tests {
             imported += 1;
             let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
             let said = Values {
-                nick: text(entry.nick.as_ref().map(|nick| nick.as_str())),
-                face_url: text(entry.face_url.as_ref().map(|url| url.as_str())),
+                nick: text(entry.nick.as_ref().map(Nick::as_str)),
+                face_url: text(entry.face_url.as_ref().map(FaceUrl::as_str)),
             };
             let mut now = Seen {
                 line: record.line,
