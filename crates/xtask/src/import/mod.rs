@@ -58,7 +58,7 @@ const ROOM_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
-    /// How many records the file has. So many are held in memory for the store by itself, 300 bytes each.
+    /// How many records the file has. For the store by itself all are held in memory.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     #[arg(value_parser = clap::value_parser!(u64).range(10_000..=10_000_000))]
     records: u64,
@@ -83,8 +83,8 @@ Examples:
   cargo xtask import --records 20000 --runs 1 --large 0 --out trial    tries it out
   cargo xtask import --dir /mnt/disk --json import.json
 
-With --out trial, a copy of docs/performance.md is to be in the directory trial. A file of few records may be
-imported before anything can be killed; 200000 are enough.";
+With --out trial, a copy of docs/performance.md is to be in the directory trial.
+A file of few records may be imported before anything can be killed; 200000 are enough.";
 
 /// A file of users, and what must come of it.
 struct Source {

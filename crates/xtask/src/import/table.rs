@@ -62,6 +62,9 @@ pub(super) fn text(measured: &Measured) -> String {
         write(&mut text, format_args!("\n**{}**\n{HEAD}", title(setting)));
         text.push_str(&rows(setting));
     }
+    if settings.len() == 1 {
+        text.push_str("\nThere is one core only, so server and tool could not have one each.\n");
+    }
     text.push_str(
         "\nA record is one that is imported. The tool is measured from its start to its end, memory is the \
          most that each held, CPU is user and system time. The store by itself is that of this repository, \
@@ -306,13 +309,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_not_told() {
+    fn what_was_left_out_has_no_table() {
         let mut measured = measured();
         measured.large = None;
         measured.settings.pop();
         let text = text(&measured);
-        for absent in ["With a file of", "a core each"] {
+        for absent in ["With a file of", "with a core each"] {
             assert!(!text.contains(absent), "{text}");
         }
+        assert!(text.contains("There is one core only"), "{text}");
     }
 }
