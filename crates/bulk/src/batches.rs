@@ -19,8 +19,8 @@ pub(crate) struct BatchLimits {
     pub(crate) users: usize,
     /// Records, at most, faulty and repeated ones included.
     pub(crate) records: usize,
-    /// Bytes of records, about.
-    pub(crate) bytes: usize,
+    /// Bytes of records in memory, about.
+    pub(crate) bytes: u64,
 }
 
 /// Consecutive records that come to their ends together.
@@ -109,7 +109,7 @@ pub(crate) struct Batches {
     filling: Option<Batch>,
     /// The entries of the users of the batch that is being filled.
     entries: UserMap<u32>,
-    bytes: usize,
+    bytes: u64,
 }
 
 impl Batches {
@@ -126,7 +126,13 @@ impl Batches {
     /// out, within one none.
     pub(crate) fn put(&mut self, numbered: Numbered) -> Option<Batch> {
         let Numbered {
-            record: Record { line, raw, entry },
+            record:
+                Record {
+                    line,
+                    bytes,
+                    raw,
+                    entry,
+                },
             number,
             user,
             digest,
@@ -136,8 +142,9 @@ impl Batches {
             .filling
             .get_or_insert_with(|| Batch::from(number, limits));
         debug_assert_eq!(number, batch.first + batch.records.len() as u64);
-        // Not of its text only: a row of a million empty fields has none.
-        self.bytes += raw.whole().len();
+        // A row of a million empty fields takes more than it has in the file, and a line that shares its
+        // chunk with a long one that was cut, or with blank ones, keeps the whole of it.
+        self.bytes += bytes.max(raw.whole().len() as u64);
         let entry = match entry {
             Ok(entry) => {
                 let next = u32::try_from(batch.entries.len()).expect("the limit is far below");
@@ -198,7 +205,7 @@ pub(crate) mod tests {
         let mut batches = Batches::new(BatchLimits {
             users: 1000,
             records: 1000,
-            bytes: usize::MAX,
+            bytes: u64::MAX,
         });
         for record in records {
             assert!(batches.put(record).is_none());
@@ -219,6 +226,7 @@ pub(crate) mod tests {
         Numbered {
             record: Record {
                 line: number + 1,
+                bytes: 10,
                 raw: Raw::Line(Bytes::from(format!("record {number}"))),
                 entry: Ok(entry),
             },
@@ -241,10 +249,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_batch_is_full_of_fields_without_text() {
+    fn a_batch_is_full_of_what_it_keeps_in_memory() {
         let mut batches = Batches::new(LIMITS);
         let mut record = faulty(1);
         record.record.raw = Raw::Row(Row::of([&b""[..]; 250]));
+        assert!(batches.put(record).is_some());
+        // A record behind a thousand bytes of blank lines.
+        let mut record = numbered(2, "a", None);
+        record.record.bytes = 1000;
         assert!(batches.put(record).is_some());
     }
 

@@ -10,6 +10,9 @@ use muster_accounts::{FaceUrl, Nick, UserId};
 pub struct Record {
     /// The line of the file that it begins on, counted from 1.
     pub line: u64,
+    /// How many bytes of the file it takes, once decompressed, with what was passed over before it. It may keep
+    /// about as many in memory, since records share chunks of the file.
+    pub bytes: u64,
     /// As it stands there.
     pub raw: Raw,
     /// Whom it is about, or why that cannot be imported.

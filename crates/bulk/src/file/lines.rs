@@ -34,6 +34,8 @@ pub(super) struct Lines {
     rest: BytesMut,
     /// Of the line that was given last.
     number: u64,
+    /// Bytes of the lines that were given, with their ends.
+    passed: u64,
 }
 
 impl Lines {
@@ -43,7 +45,13 @@ impl Lines {
             whole: Bytes::new(),
             rest: BytesMut::with_capacity(CHUNK_BYTES),
             number: 0,
+            passed: 0,
         }
+    }
+
+    /// How many bytes the lines had that were given, with their ends.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Line>, ReadError> {
@@ -55,12 +63,14 @@ impl Lines {
             }
             if self.read()? == 0 {
                 let last = self.rest.split().freeze();
+                self.passed += last.len() as u64;
                 return Ok((!last.is_empty()).then(|| self.checked(last)));
             }
             self.take_whole();
         }
         let end = memchr(b'\n', &self.whole).expect("whole lines have their ends");
         let mut line = self.whole.split_to(end + 1);
+        self.passed += line.len() as u64;
         line.truncate(end);
         Ok(Some(self.checked(line)))
     }
@@ -88,11 +98,13 @@ impl Lines {
     /// Reads on to the end of the line that the rest begins with, and keeps nothing of it.
     fn skip_line(&mut self) -> Result<(), ReadError> {
         loop {
+            self.passed += self.rest.len() as u64;
             self.rest.clear();
             if self.read()? == 0 {
                 return Ok(());
             }
             if let Some(end) = memchr(b'\n', &self.rest) {
+                self.passed += end as u64 + 1;
                 self.rest.advance(end + 1);
                 self.take_whole();
                 return Ok(());

@@ -140,14 +140,22 @@ impl Reader {
                 header: Some((_, places)),
                 ..
             } => {
+                let passed = rows.passed();
                 let Some((line, row)) = rows.next()? else {
                     return Ok(None);
                 };
+                let bytes = rows.passed() - passed;
                 let entry = check::row(&row, *places, &self.columns);
                 let raw = Raw::Row(row);
-                Ok(Some(Record { line, raw, entry }))
+                Ok(Some(Record {
+                    line,
+                    bytes,
+                    raw,
+                    entry,
+                }))
             }
             Records::Ndjson(lines) => {
+                let passed = lines.passed();
                 while let Some(line) = lines.next()? {
                     let Line {
                         number,
@@ -164,6 +172,7 @@ impl Reader {
                     };
                     return Ok(Some(Record {
                         line: number,
+                        bytes: lines.passed() - passed,
                         raw: Raw::Line(bytes),
                         entry,
                     }));

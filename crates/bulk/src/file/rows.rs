@@ -27,6 +27,8 @@ pub(super) struct Rows {
     /// Room for rows. The text of the one in progress is at its beginning.
     room: BytesMut,
     ends: Vec<usize>,
+    /// Bytes of the rows that were given, with what was passed over before them.
+    passed: u64,
 }
 
 impl Rows {
@@ -39,7 +41,13 @@ impl Rows {
             line: LineCount::default(),
             room: BytesMut::zeroed(CHUNK_BYTES),
             ends: vec![0; 16],
+            passed: 0,
         }
+    }
+
+    /// How many bytes the rows had that were given, with what was passed over before them.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed
     }
 
     /// The next row, and the line that it begins on, counted from 1.
@@ -64,6 +72,7 @@ impl Rows {
             );
             if !at_end {
                 self.line.pass(&input[..parsed]);
+                self.passed += parsed as u64;
                 self.unparsed.start += parsed;
             }
             bytes += parsed;
@@ -108,6 +117,7 @@ impl Rows {
                 .take_while(|byte| matches!(byte, b'\r' | b'\n'))
                 .count();
             self.line.pass(&unparsed[..ends]);
+            self.passed += ends as u64;
             self.unparsed.start += ends;
             if !self.unparsed.is_empty() {
                 return Ok(true);

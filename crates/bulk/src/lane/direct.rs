@@ -2,10 +2,12 @@
 //!
 //! The server tells of each commit, so a request that breaks off is made again from there.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use muster_client::operator::{Operator, OperatorError};
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{LaneError, Sent, Tempo, wire::told};
 use crate::{
@@ -27,15 +29,18 @@ const OVER_CAP: u32 = 70398;
 pub(super) struct Direct {
     operator: Operator,
     app: u32,
+    /// How long a request may take.
+    timeout: Duration,
     pub(super) tempo: Tempo,
     pub(super) pace: Pace,
 }
 
 impl Direct {
-    pub(super) fn new(operator: Operator, app: u32, tempo: Tempo) -> Self {
+    pub(super) fn new(operator: Operator, app: u32, timeout: Duration, tempo: Tempo) -> Self {
         Self {
             operator,
             app,
+            timeout,
             pace: tempo.pace(),
             tempo,
         }
@@ -48,20 +53,22 @@ impl Direct {
         loop {
             self.pace.turn().await?;
             let before = done;
-            let error = match self
-                .send_once(lines.clone(), &mut done, before, entries, &mut sent)
-                .await
-            {
-                Ok(()) => {
+            let sending = self.send_once(lines.clone(), &mut done, before, entries, &mut sent);
+            let (cause, at_least) = match timeout(self.timeout, sending).await {
+                Ok(Ok(())) => {
                     self.pace.well();
                     return Ok(sent);
                 }
-                Err(Failed::Lane(error)) => return Err(error),
-                Err(Failed::Call(error)) => error,
-            };
-            let cause = told(&error);
-            let Some(at_least) = error.advice().pause() else {
-                return Err(LaneError::Refused(cause));
+                Ok(Err(Failed::Lane(error))) => return Err(error),
+                Ok(Err(Failed::Call(error))) => match error.advice().pause() {
+                    Some(at_least) => (told(&error), at_least),
+                    None => return Err(LaneError::Refused(told(&error))),
+                },
+                Err(_) => {
+                    let timeout_s = self.timeout.as_secs();
+                    let cause = format!("no answer to all lines within {timeout_s} s");
+                    (cause, Duration::ZERO)
+                }
             };
             if done > before {
                 self.pace.well();
@@ -89,7 +96,8 @@ impl Direct {
             for refused in committed.refused {
                 let reason = refused.reason;
                 if refused.code == OVER_CAP {
-                    return Err(Failed::Lane(LaneError::Refused(reason)));
+                    let told = format!("the app has no room for all of these users: {reason}");
+                    return Err(Failed::Lane(LaneError::Refused(told)));
                 }
                 let at = before + position(refused.line);
                 let entry = entries.get(at).ok_or_else(out_of_order)?;

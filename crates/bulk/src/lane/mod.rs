@@ -95,9 +95,10 @@ impl Lane {
         Self(Kind::Wire(wire::Wire::new(client, reasons, tempo).into()).into())
     }
 
-    /// Whole parts of the file, to muster's operator API.
-    pub fn direct(operator: Operator, app: u32, tempo: Tempo) -> Self {
-        Self(Kind::Direct(direct::Direct::new(operator, app, tempo).into()).into())
+    /// Whole parts of the file, to muster's operator API, each of which may take as long as `timeout`.
+    pub fn direct(operator: Operator, app: u32, timeout: Duration, tempo: Tempo) -> Self {
+        let direct = direct::Direct::new(operator, app, timeout, tempo);
+        Self(Kind::Direct(direct.into()).into())
     }
 
     pub(crate) fn limits(&self) -> BatchLimits {

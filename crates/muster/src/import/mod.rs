@@ -101,7 +101,7 @@ pub(crate) struct Import {
     #[arg(long, value_name = "CALLS_PER_S", value_parser = rate, default_value_t = DOCUMENTED_RATE)]
     rate: f64,
 
-    /// Calls under way at once [default: 16, with --direct 3].
+    /// Calls under way at once [default: 16; with --direct 3, and at most 4].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     in_flight: Option<u16>,
 
@@ -189,6 +189,12 @@ fn rate(text: &str) -> Result<f64, String> {
     }
     Err("0.001 to 1000000 calls per second are possible, or 0 for no limit".to_owned())
 }
+
+/// How many imports of lines a server takes at once.
+const DIRECT_IN_FLIGHT_MAX: u16 = 4;
+
+/// How long a server may go on with a commit that nobody waits for any more, unless it is told otherwise.
+const DIRECT_DOUBT: Duration = Duration::from_secs(30);
 
 impl Import {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
@@ -278,22 +284,30 @@ impl Import {
             return Ok((Lane::nowhere(), "nowhere".to_owned()));
         }
         let app = self.sdkappid.context("--sdkappid is missing")?;
-        let tempo = |rate_per_s, in_flight| Tempo {
+        let timeout = Duration::from_secs(self.timeout_s);
+        let tempo = |rate_per_s, in_flight, doubt| Tempo {
             rate_per_s,
             in_flight: self.in_flight.unwrap_or(in_flight).into(),
             patience: Duration::from_secs(self.patience_s),
-            doubt: Duration::from_secs(self.timeout_s),
+            doubt,
         };
         let Some(endpoint) = &self.endpoint else {
+            let in_flight = self.in_flight.unwrap_or(0);
+            ensure!(
+                in_flight <= DIRECT_IN_FLIGHT_MAX,
+                "--in-flight {in_flight} is too much with --direct: the server takes \
+                 {DIRECT_IN_FLIGHT_MAX} such requests at once"
+            );
             let (operator, url) = self.operator.api()?;
             let target = format!("app {app} at {url}, directly");
-            return Ok((Lane::direct(operator, app, tempo(None, 3)), target));
+            let tempo = tempo(None, 3, timeout.max(DIRECT_DOUBT));
+            return Ok((Lane::direct(operator, app, timeout, tempo), target));
         };
         let key = self.secret_key.flags_or_environment()?.context(
             "there is no secret key; give it with --secret-key-file or in MUSTER_SECRET_KEY",
         )?;
         let options = Options {
-            timeout: Duration::from_secs(self.timeout_s),
+            timeout,
             ..Options::default()
         };
         let identifier = self.identifier.as_str();
@@ -302,7 +316,7 @@ impl Import {
         let rate = (self.rate > 0.0).then_some(self.rate);
         let target = format!("app {app} at {}", endpoint.trim_end_matches('/'));
         Ok((
-            Lane::wire(client, self.reasons(app)?, tempo(rate, 16)),
+            Lane::wire(client, self.reasons(app)?, tempo(rate, 16, timeout)),
             target,
         ))
     }

@@ -1,6 +1,6 @@
 //! `muster import --direct`: whole parts of the file, to the operator API.
 
-use std::{fs, thread::sleep, time::Duration};
+use std::{fs, net::TcpListener, thread::sleep, time::Duration};
 
 use muster_client::operator::AppChange;
 use muster_testkit::{Launch, Muster, SDKAPPID};
@@ -66,6 +66,43 @@ fn a_killed_tool_and_a_killed_server_lose_nothing() {
     assert_same(&users(&server), &made.users);
     let told = report(&dir.path().join("users.report.ndjson"));
     assert_eq!(told.len(), made.bad + made.again);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_asked_again() {
+    let scene = Scene::new();
+    let file = scene.write("users.ndjson", made::plain(20));
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let relay = Relay::to(&format!("http://{}", silent.local_addr().unwrap()));
+    let token = scene.server.data_dir().join("operator.token");
+    let tool = Tool::new(&file)
+        .args(["--direct", "--operator-url", relay.url()])
+        .args(["--operator-token-file", token.to_str().unwrap()])
+        .args(["--timeout-s", "1", "--json"]);
+    let child = tool.spawn();
+    let _first = silent.accept().unwrap();
+    let _again = silent.accept().unwrap();
+    relay.lead_to(scene.server.operator_url());
+    let done = super::Done(child.wait_with_output().unwrap()).expect(0);
+    let summary: Value = serde_json::from_str(&done.stdout()).unwrap();
+    assert_eq!(summary["imported"], 20);
+    assert!(
+        summary["calls_made_again"].as_u64().unwrap() > 0,
+        "{summary}"
+    );
+}
+
+#[test]
+fn no_more_requests_are_made_at_once_than_are_taken() {
+    let scene = Scene::new();
+    let file = scene.write("users.ndjson", made::plain(1));
+    let done = scene.direct(&file).args(["--in-flight", "5"]).run();
+    let done = done.expect(1);
+    assert!(
+        done.stderr().contains("the server takes 4"),
+        "{}",
+        done.stderr()
+    );
 }
 
 fn count(server: &Muster) -> u64 {
