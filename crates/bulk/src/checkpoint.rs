@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::ranges::Ranges;
 
 /// The version that is written.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What became of the records that are done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,9 +40,20 @@ pub(crate) struct Checkpoint {
     pub(crate) target: String,
     pub(crate) done: Ranges,
     pub(crate) counts: Counts,
-    /// How long the files of rejects and reasons were, in bytes; what is beyond is written again.
-    pub(crate) rejects_bytes: u64,
-    pub(crate) report_bytes: u64,
+    pub(crate) rejects: Kept,
+    pub(crate) report: Kept,
+    /// For how many seconds calls may still be carried out that were under way.
+    pub(crate) doubt_s: u64,
+}
+
+/// A file of the journal. What it has beyond this is written again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// Where it is; `None` while it is not certain that the file there is this import's.
+    pub(crate) path: Option<String>,
+    pub(crate) bytes: u64,
+    /// Of these bytes.
+    pub(crate) digest: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,15 +63,16 @@ struct Stored {
     /// First and last record and the digest of the file up to that.
     done: Vec<(u64, u64, u64)>,
     counts: Counts,
-    rejects_bytes: u64,
-    report_bytes: u64,
+    rejects: Kept,
+    report: Kept,
+    doubt_s: u64,
 }
 
 /// Why a checkpoint is of no use.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
     /// It cannot be read or written.
-    #[error("cannot {what} the checkpoint {path}: {cause}")]
+    #[error("cannot {what} the checkpoint {path}: {cause}; --checkpoint puts it elsewhere")]
     Io {
         /// What was tried.
         what: &'static str,
@@ -102,8 +114,9 @@ impl Checkpoint {
             target: stored.target,
             done,
             counts: stored.counts,
-            rejects_bytes: stored.rejects_bytes,
-            report_bytes: stored.report_bytes,
+            rejects: stored.rejects,
+            report: stored.report,
+            doubt_s: stored.doubt_s,
         }))
     }
 
@@ -114,8 +127,9 @@ impl Checkpoint {
             target: self.target.clone(),
             done: self.done.runs().collect(),
             counts: self.counts.clone(),
-            rejects_bytes: self.rejects_bytes,
-            report_bytes: self.report_bytes,
+            rejects: self.rejects.clone(),
+            report: self.report.clone(),
+            doubt_s: self.doubt_s,
         };
         let json = serde_json::to_vec(&stored).expect("it is a plain struct");
         replace(path, &json).map_err(|error| failed("write", path, error))
@@ -132,14 +146,13 @@ impl Checkpoint {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut aside = PathBuf::from(path).into_os_string();
-    aside.push(".new");
-    let mut file = File::create(&aside)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    fs::rename(&aside, path)?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+    let dir = dir.unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    File::open(dir)?.sync_all()
 }
 
 fn failed(what: &'static str, path: &Path, cause: io::Error) -> CheckpointError {
@@ -170,8 +183,13 @@ mod tests {
                 failed: 50,
                 failed_by_code: [(70402, 50)].into(),
             },
-            rejects_bytes: 1234,
-            report_bytes: 5,
+            rejects: Kept {
+                path: Some("users.rejects.csv".to_owned()),
+                bytes: 1234,
+                digest: u64::MAX,
+            },
+            report: Kept::default(),
+            doubt_s: 30,
         };
         checkpoint.write(&path).unwrap();
         assert_eq!(Checkpoint::read(&path).unwrap(), Some(checkpoint));
@@ -187,11 +205,11 @@ mod tests {
         for (text, told) in [
             ("", "is no checkpoint"),
             (
-                r#"{"version":2,"target":"","done":[],"counts":{"imported":0,"failed":0,"failed_by_code":{}},"rejects_bytes":0,"report_bytes":0}"#,
-                "it has version 2",
+                r#"{"version":9,"target":"","done":[],"counts":{"imported":0,"failed":0,"failed_by_code":{}},"rejects":{"path":null,"bytes":0,"digest":0},"report":{"path":null,"bytes":0,"digest":0},"doubt_s":0}"#,
+                "it has version 9",
             ),
             (
-                r#"{"version":1,"target":"","done":[[5,1,0]],"counts":{"imported":0,"failed":0,"failed_by_code":{}},"rejects_bytes":0,"report_bytes":0}"#,
+                r#"{"version":2,"target":"","done":[[5,1,0]],"counts":{"imported":0,"failed":0,"failed_by_code":{}},"rejects":{"path":null,"bytes":0,"digest":0},"report":{"path":null,"bytes":0,"digest":0},"doubt_s":0}"#,
                 "is damaged",
             ),
         ] {

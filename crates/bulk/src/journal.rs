@@ -4,11 +4,13 @@
 //! - report: a line of JSON for each of them that says why, and one for each record that names a user again;
 //! - checkpoint ([`crate::checkpoint`]).
 //!
-//! Files are made when there is something to be said. What a checkpoint says of them is on disk before it.
+//! Files are made when there is something to be said. What a checkpoint says of them is on disk before it, and
+//! nothing is written any more once something could not be.
+
+mod kept_file;
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Seek as _, SeekFrom, Write},
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -19,11 +21,13 @@ use thiserror::Error;
 
 use crate::{
     batches::Batch,
-    checkpoint::{Checkpoint, CheckpointError, Counts},
+    checkpoint::{Checkpoint, CheckpointError, Counts, Kept},
     duplicates::Duplicate,
     ranges::Ranges,
     record::{Fault, Raw},
 };
+
+use self::kept_file::{KeptFile, check_places};
 
 /// How often a checkpoint is written, about.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +35,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// Where the journal of an import lies.
 #[derive(Clone, Debug)]
 pub struct JournalPaths {
+    /// What is imported, if it is a file: none of the others may be it.
+    pub input: Option<PathBuf>,
     /// The failed records, if they are to be kept.
     pub rejects: Option<PathBuf>,
     /// Why they have failed, likewise.
@@ -53,6 +59,7 @@ impl JournalPaths {
                 cut.filter(|stem| !stem.is_empty()).unwrap_or(stem)
             });
         Self {
+            input: Some(input.to_owned()),
             rejects: Some(input.with_file_name(format!("{stem}.rejects.{extension}"))),
             report: Some(input.with_file_name(format!("{stem}.report.ndjson"))),
             checkpoint: Some(input.with_file_name(format!("{name}.muster-import"))),
@@ -112,14 +119,35 @@ pub enum JournalError {
         /// The file.
         path: String,
     },
-    /// A file of the journal is shorter than the checkpoint says.
-    #[error("{path} has lost what the checkpoint says of it; begin anew by --restart")]
-    Shortened {
+    /// A file of the journal is not as it was left.
+    #[error(
+        "{path} is not as the import left it that was broken off; put it back as it was to go on, and \
+         correct rejects once all records are done, or begin anew by --restart"
+    )]
+    Altered {
+        /// The file.
+        path: String,
+    },
+    /// The import that was broken off wrote into another file.
+    #[error(
+        "the import that was broken off wrote into {there}, not into {here}; say the same again"
+    )]
+    OtherFile {
+        /// Where it wrote.
+        there: String,
+        /// Where this one is to write.
+        here: String,
+    },
+    /// Two files would be the same.
+    #[error(
+        "{path} cannot be two things at once: the file to be imported, rejects, report, checkpoint"
+    )]
+    SameFile {
         /// The file.
         path: String,
     },
     /// It cannot be written.
-    #[error("cannot write {path}: {cause}")]
+    #[error("cannot write {path}: {cause}; --rejects and --report put files elsewhere")]
     Io {
         /// The file.
         path: String,
@@ -129,14 +157,18 @@ pub enum JournalError {
 }
 
 /// Keeps the journal of one import.
-#[derive(Debug)]
 pub(crate) struct Journal {
     paths: JournalPaths,
     state: Checkpoint,
-    rejects: Option<Lazy>,
-    report: Option<Lazy>,
+    rejects: Option<KeptFile>,
+    report: Option<KeptFile>,
     rows: Rows,
     saved: Instant,
+    saved_counts: Counts,
+    /// What is on disk is that of the last time that it was saved, and stays so.
+    is_broken: bool,
+    /// The report has more than a checkpoint may say: duplicates are told anew by an import that goes on.
+    has_duplicates: bool,
 }
 
 /// How the records of the input are written.
@@ -169,12 +201,16 @@ enum Told<'t> {
 }
 
 impl Journal {
+    /// Calls of this import may be carried out for as long as `doubt` after they are lost. Comes with how long
+    /// that may happen to calls of an import before this.
     pub(crate) fn begin(
         paths: JournalPaths,
         target: String,
         rows: Rows,
         earlier: Earlier,
-    ) -> Result<Self, JournalError> {
+        doubt: Duration,
+    ) -> Result<(Self, Duration), JournalError> {
+        check_places(&paths)?;
         let found = match &paths.checkpoint {
             Some(path) => Checkpoint::read(path),
             None => Ok(None),
@@ -199,44 +235,128 @@ impl Journal {
                 here: target,
             });
         }
-        let is_resumed = state.is_some();
         let state = state.unwrap_or_else(|| Checkpoint {
             target,
             done: Ranges::default(),
             counts: Counts::default(),
-            rejects_bytes: 0,
-            report_bytes: 0,
+            rejects: Kept::default(),
+            report: Kept::default(),
+            doubt_s: 0,
         });
-        let open = |path: &Option<PathBuf>, bytes| match path {
-            Some(path) => Lazy::open(path, bytes, is_resumed, earlier).map(Some),
+        let is_written_over = earlier == Earlier::Restart;
+        let open = |path: &Option<PathBuf>, kept: &Kept| match path {
+            Some(path) => KeptFile::open(path, kept, is_written_over).map(Some),
             None => Ok(None),
         };
-        let rejects = open(&paths.rejects, state.rejects_bytes)?;
-        let report = open(&paths.report, state.report_bytes)?;
+        let rejects = open(&paths.rejects, &state.rejects)?;
+        let report = open(&paths.report, &state.report)?;
+        let in_doubt = Duration::from_secs(state.doubt_s);
         let mut journal = Self {
+            saved_counts: state.counts.clone(),
             paths,
             state,
             rejects,
             report,
             rows,
             saved: Instant::now(),
+            is_broken: false,
+            has_duplicates: false,
         };
+        journal.state.doubt_s = seconds(in_doubt.max(doubt));
         // Told before the work rather than after it.
         journal.save()?;
-        Ok(journal)
+        Ok((journal, in_doubt))
     }
 
     pub(crate) fn done(&self) -> &Ranges {
         &self.state.done
     }
 
+    /// What became of the records that are done; once it is broken, of those whose ends are on disk.
     pub(crate) fn counts(&self) -> &Counts {
-        &self.state.counts
+        if self.is_broken {
+            &self.saved_counts
+        } else {
+            &self.state.counts
+        }
     }
 
     /// A batch is done: its entries are imported, but for `refused`.
     pub(crate) fn write(&mut self, batch: &Batch, refused: &Refused) -> Result<(), JournalError> {
+        self.unless_broken(|journal| {
+            journal.write_failed(batch, refused)?;
+            if journal.saved.elapsed() >= SAVE_EVERY {
+                journal.write_checkpoint()?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn write_duplicate(&mut self, duplicate: Duplicate) -> Result<(), JournalError> {
+        self.unless_broken(|journal| {
+            if journal.report.is_none() {
+                return Ok(());
+            }
+            journal.claim_files()?;
+            journal.has_duplicates = true;
+            let told = Told::Duplicate {
+                line: duplicate.line,
+                earlier_line: duplicate.earlier,
+                duplicate: if duplicate.is_identical {
+                    "identical"
+                } else {
+                    "conflicting"
+                },
+            };
+            let report = journal.report.as_mut();
+            report.map_or(Ok(()), |report| report.write_json(&told))
+        })
+    }
+
+    /// Makes durable what was written.
+    pub(crate) fn save(&mut self) -> Result<(), JournalError> {
+        self.unless_broken(Self::write_checkpoint)
+    }
+
+    /// No call is under way any more. Those that were lost may still be carried out for so long.
+    pub(crate) fn stop(&mut self, doubt: Duration) -> Result<(), JournalError> {
+        self.state.doubt_s = seconds(doubt);
+        if self.state.counts.all() > 0 || doubt > Duration::ZERO {
+            return self.save();
+        }
+        // Nothing was done that another import would have to know of.
+        self.unless_broken(Self::remove_checkpoint)
+    }
+
+    /// All records are done: nobody goes on from here.
+    pub(crate) fn end(mut self) -> Result<(), JournalError> {
+        self.unless_broken(|journal| {
+            // The checkpoint knows of no duplicates, and is to be there until they are on disk.
+            for file in [&mut journal.rejects, &mut journal.report] {
+                file.as_mut().map_or(Ok(()), KeptFile::sync)?;
+            }
+            journal.remove_checkpoint()
+        })
+    }
+
+    fn unless_broken(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        // The first error was told.
+        if self.is_broken {
+            return Ok(());
+        }
+        let written = write(self);
+        self.is_broken = written.is_err();
+        written
+    }
+
+    fn write_failed(&mut self, batch: &Batch, refused: &Refused) -> Result<(), JournalError> {
         let failed = batch.failed(refused);
+        if !failed.is_empty() {
+            self.claim_files()?;
+        }
         let counts = &mut self.state.counts;
         counts.failed += failed.len() as u64;
         counts.imported += (batch.len() - failed.len()) as u64;
@@ -244,7 +364,7 @@ impl Journal {
             *counts.failed_by_code.entry(fault.code).or_default() += 1;
             if let Some(rejects) = &mut self.rejects {
                 let Rows { header, delimiter } = &self.rows;
-                if let Some(header) = header.as_ref().filter(|_| rejects.bytes == 0) {
+                if let Some(header) = header.as_ref().filter(|_| rejects.is_empty()) {
                     rejects.write_raw(header, *delimiter)?;
                 }
                 rejects.write_raw(&record.raw, *delimiter)?;
@@ -262,140 +382,52 @@ impl Journal {
         self.state
             .done
             .add(*numbers.start(), *numbers.end(), batch.digest);
-        if self.saved.elapsed() >= SAVE_EVERY {
-            self.save()?;
-        }
         Ok(())
     }
 
-    pub(crate) fn write_duplicate(&mut self, duplicate: Duplicate) -> Result<(), JournalError> {
-        let Some(report) = &mut self.report else {
+    /// Notes that the files are this import's, before they are made: an import that goes on writes over what
+    /// it finds of them, and over nothing else.
+    fn claim_files(&mut self) -> Result<(), JournalError> {
+        let (rejects, report) = (&mut self.state.rejects, &mut self.state.report);
+        if rejects.path.is_some() || report.path.is_some() {
             return Ok(());
-        };
-        report.write_json(&Told::Duplicate {
-            line: duplicate.line,
-            earlier_line: duplicate.earlier,
-            duplicate: if duplicate.is_identical {
-                "identical"
-            } else {
-                "conflicting"
-            },
-        })
+        }
+        rejects.path = self.rejects.as_ref().map(KeptFile::shown);
+        report.path = self.report.as_ref().map(KeptFile::shown);
+        self.write_checkpoint()
     }
 
-    /// Makes durable what was written.
-    pub(crate) fn save(&mut self) -> Result<(), JournalError> {
-        let sync = |file: &mut Option<Lazy>| file.as_mut().map_or(Ok(0), Lazy::sync);
-        self.state.rejects_bytes = sync(&mut self.rejects)?;
-        self.state.report_bytes = sync(&mut self.report)?;
-        if let Some(path) = &self.paths.checkpoint {
+    fn write_checkpoint(&mut self) -> Result<(), JournalError> {
+        for (file, kept) in [
+            (&mut self.rejects, &mut self.state.rejects),
+            (&mut self.report, &mut self.state.report),
+        ] {
+            if let Some(file) = file {
+                file.sync()?;
+                (kept.bytes, kept.digest) = file.written();
+            }
+        }
+        if let Some(path) = &self.paths.checkpoint
+            && !self.has_duplicates
+        {
             self.state.write(path)?;
         }
         self.saved = Instant::now();
+        self.saved_counts.clone_from(&self.state.counts);
         Ok(())
     }
 
-    /// All records are done: nobody goes on from here.
-    pub(crate) fn end(mut self) -> Result<(), JournalError> {
-        self.save()?;
-        if let Some(path) = &self.paths.checkpoint {
-            Checkpoint::remove(path)?;
+    fn remove_checkpoint(&mut self) -> Result<(), JournalError> {
+        match &self.paths.checkpoint {
+            Some(path) => Ok(Checkpoint::remove(path)?),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
-/// A file that is made when something is written.
-#[derive(Debug)]
-struct Lazy {
-    path: PathBuf,
-    file: Option<BufWriter<File>>,
-    bytes: u64,
-    line: Vec<u8>,
-}
-
-impl Lazy {
-    fn open(
-        path: &Path,
-        bytes: u64,
-        is_resumed: bool,
-        earlier: Earlier,
-    ) -> Result<Self, JournalError> {
-        let failed = |cause| JournalError::Io {
-            path: path.display().to_string(),
-            cause,
-        };
-        let shown = || path.display().to_string();
-        let file = match fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && bytes == 0 => None,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(JournalError::Shortened { path: shown() });
-            }
-            Err(error) => return Err(failed(error)),
-            Ok(_) if !is_resumed && earlier != Earlier::Restart => {
-                return Err(JournalError::IsThere { path: shown() });
-            }
-            Ok(found) if found.len() < bytes => {
-                return Err(JournalError::Shortened { path: shown() });
-            }
-            Ok(_) if bytes == 0 => {
-                fs::remove_file(path).map_err(failed)?;
-                None
-            }
-            Ok(_) => {
-                let mut file = File::options().write(true).open(path).map_err(failed)?;
-                file.set_len(bytes).map_err(failed)?;
-                file.seek(SeekFrom::End(0)).map_err(failed)?;
-                Some(BufWriter::new(file))
-            }
-        };
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            bytes,
-            line: Vec::new(),
-        })
-    }
-
-    fn write_raw(&mut self, raw: &Raw, delimiter: u8) -> Result<(), JournalError> {
-        self.line.clear();
-        raw.write(delimiter, &mut self.line);
-        self.write_line()
-    }
-
-    fn write_json(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, value).expect("plain structs, into memory");
-        self.line.push(b'\n');
-        self.write_line()
-    }
-
-    fn write_line(&mut self) -> Result<(), JournalError> {
-        let written = match &mut self.file {
-            Some(file) => file.write_all(&self.line),
-            None => File::create_new(&self.path)
-                .and_then(|file| self.file.insert(BufWriter::new(file)).write_all(&self.line)),
-        };
-        written.map_err(|cause| self.failed(cause))?;
-        self.bytes += self.line.len() as u64;
-        Ok(())
-    }
-
-    /// How many bytes are on disk.
-    fn sync(&mut self) -> Result<u64, JournalError> {
-        if let Some(file) = &mut self.file {
-            let synced = file.flush().and_then(|()| file.get_ref().sync_data());
-            synced.map_err(|cause| self.failed(cause))?;
-        }
-        Ok(self.bytes)
-    }
-
-    fn failed(&self, cause: io::Error) -> JournalError {
-        JournalError::Io {
-            path: self.path.display().to_string(),
-            cause,
-        }
-    }
+/// Seconds, a part of one counted as one.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 #[cfg(test)]

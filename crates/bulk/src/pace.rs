@@ -38,10 +38,12 @@ struct State {
     next: Instant,
     paused_until: Instant,
     backoff: Backoff,
-    /// The last time that the server answered as it should.
-    well_at: Instant,
+    /// When the first of the calls failed since one was answered as it should be.
+    failing_since: Option<Instant>,
     retries: u64,
     trouble: Option<String>,
+    /// Until when, and why, a batch waits that could be sent otherwise.
+    held: Option<(Instant, &'static str)>,
 }
 
 /// What goes wrong at the moment.
@@ -65,9 +67,10 @@ impl Pace {
                 next: now,
                 paused_until: now,
                 backoff: Backoff::default(),
-                well_at: now,
+                failing_since: None,
                 retries: 0,
                 trouble: None,
+                held: None,
             }),
             is_stopped: watch::Sender::new(false),
         }
@@ -91,6 +94,14 @@ impl Pace {
             stopped = self.stopped() => Err(stopped),
             () = sleep_until(time) => Ok(()),
         }
+    }
+
+    /// Likewise, and tells why.
+    pub(crate) async fn hold(&self, until: Instant, cause: &'static str) -> Result<(), Stopped> {
+        self.lock().held = Some((until, cause));
+        let waited = self.wait_until(until).await;
+        self.lock().held = None;
+        waited
     }
 
     /// Comes back once it is stopped.
@@ -123,7 +134,7 @@ impl Pace {
     /// A call was answered as it should be.
     pub(crate) fn well(&self) {
         let mut state = self.lock();
-        state.well_at = Instant::now();
+        state.failing_since = None;
         state.backoff = Backoff::default();
         state.trouble = None;
     }
@@ -143,15 +154,20 @@ impl Pace {
                 state.share = (state.share * SLOWER).max(SLOWEST);
             }
         }
-        state.paused_until <= state.well_at + self.patience
+        let since = *state.failing_since.get_or_insert(now);
+        state.paused_until <= since + self.patience
     }
 
     /// What goes wrong, and how often a call had to be made again until now.
     pub(crate) fn trouble(&self) -> (Option<Trouble>, u64) {
         let state = self.lock();
-        let pause = state.paused_until.saturating_duration_since(Instant::now());
-        let trouble = state.trouble.clone();
-        (trouble.map(|cause| Trouble { cause, pause }), state.retries)
+        let (cause, until) = match (&state.trouble, state.held) {
+            (Some(cause), _) => (cause.clone(), state.paused_until),
+            (None, Some((until, cause))) => (cause.to_owned(), until),
+            (None, None) => return (None, state.retries),
+        };
+        let pause = until.saturating_duration_since(Instant::now());
+        (Some(Trouble { cause, pause }), state.retries)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -213,6 +229,10 @@ mod tests {
             assert!(begun.elapsed() < 2 * PATIENCE);
         }
         assert!(begun.elapsed() > PATIENCE / 2);
+        // Time in which nobody calls takes none of it.
+        pace.well();
+        tokio::time::sleep(2 * PATIENCE).await;
+        assert!(pace.failed("gone".to_owned(), Duration::ZERO, false));
         // Longer than it has, as a limit of a day is: at once.
         pace.well();
         pace.turn().await.unwrap();

@@ -203,6 +203,11 @@ impl Reader {
         &self.ignored.0
     }
 
+    /// Under which names the values are taken.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
     /// The header of a CSV file as it stands there; `None` in NDJSON and in an empty file.
     pub fn header(&self) -> Option<&Raw> {
         match &self.records {

@@ -118,13 +118,16 @@ pub enum BreakOff {
     Lane(#[from] LaneError),
     /// The file is another than the one that the checkpoint is of.
     #[error(
-        "the file has changed since the import was broken off: its first {records} records are not \
-         those that are done; --restart begins anew"
+        "the file has changed since the import was broken off, or is read in another way: its first \
+         {records} records are not those that are done; --restart begins anew"
     )]
     Changed {
         /// How many records the checkpoint is about.
         records: u64,
     },
+    /// The journal cannot be kept.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// No file without a name, or no thread.
     #[error("cannot keep track of duplicates in {dir}: {cause}")]
     Scratch {
@@ -174,8 +177,7 @@ impl Import {
     /// Imports, until all is done, `stop` says true, or it cannot go on. Call it within a runtime of several
     /// threads, outside of its workers: it waits for the disk.
     ///
-    /// An error is one of the journal; what was done since it was saved last is done again when the
-    /// import is resumed.
+    /// An error says why it has not begun.
     pub async fn run(
         self,
         progress: &Progress,
@@ -186,7 +188,9 @@ impl Import {
             header: self.reader.header().cloned(),
             delimiter: self.reader.delimiter().unwrap_or(b','),
         };
-        let journal = Journal::begin(self.paths, self.target, rows, self.earlier)?;
+        let doubt = self.lane.doubt();
+        let (journal, in_doubt) =
+            Journal::begin(self.paths, self.target, rows, self.earlier, doubt)?;
         progress.count(journal.counts());
         let _ = progress.0.lane.set(self.lane.clone());
         let reading = Reading::start(
@@ -199,47 +203,27 @@ impl Import {
         let mut run = Run::new(self.lane, journal, progress);
         let resumed = run.counts().all();
         let read = match reading {
-            Ok(read) => run.import_all(read, stop).await,
-            Err(error) => Err(error.into()),
+            Ok(read) => run.import_all(read, stop, in_doubt).await,
+            Err(error) => Err(error),
         };
-        let told = match read {
+        let end = match read {
             Ok(None) => Ok(End::Stopped),
             Ok(Some(sightings)) => run.tell_duplicates(sightings).map(|()| End::Complete),
-            Err(broken) => Err(broken),
+            Err(error) => Err(error),
         };
-        let end = match told {
-            Ok(end) => end,
-            Err(Broken::Off(error)) => End::BrokenOff(error.into()),
-            Err(Broken::Journal(error)) => return Err(error),
-        };
-        let is_complete = matches!(end, End::Complete);
+        let is_complete = matches!(end, Ok(End::Complete));
+        let (identical_duplicates, conflicting_duplicates) = (run.identical, run.conflicting);
+        let (counts, examples, saved) = run.end(is_complete);
+        let end = end.and_then(|end| Ok(saved.map(|()| end)?));
         Ok(Summary {
-            end,
-            counts: run.counts().clone(),
+            end: end.unwrap_or_else(|error| End::BrokenOff(error.into())),
+            counts,
             resumed,
-            identical_duplicates: run.identical,
-            conflicting_duplicates: run.conflicting,
+            identical_duplicates,
+            conflicting_duplicates,
             retries: progress.seen().retries,
-            examples: run.end(is_complete)?,
+            examples,
             elapsed: begun.elapsed(),
         })
-    }
-}
-
-/// Why an import did not come to its end.
-enum Broken {
-    Journal(JournalError),
-    Off(BreakOff),
-}
-
-impl From<JournalError> for Broken {
-    fn from(error: JournalError) -> Self {
-        Self::Journal(error)
-    }
-}
-
-impl<E: Into<BreakOff>> From<E> for Broken {
-    fn from(error: E) -> Self {
-        Self::Off(error.into())
     }
 }

@@ -1,13 +1,14 @@
 //! The loop between the thread that reads and the lane.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
+    time::Instant,
 };
 
-use super::{BreakOff, Broken, Progress, Read};
+use super::{BreakOff, Progress, Read};
 use crate::{
     batches::Batch,
     checkpoint::Counts,
@@ -52,12 +53,14 @@ impl<'p> Run<'p> {
     }
 
     /// Imports what comes, and returns the sightings once all is done; none if it was stopped. In any case
-    /// nothing is under way afterwards.
+    /// nothing is under way afterwards. It begins once calls that are `in_doubt` cannot be carried out any
+    /// more.
     pub(super) async fn import_all(
         &mut self,
         read: mpsc::Receiver<Read>,
         mut stop: watch::Receiver<bool>,
-    ) -> Result<Option<Sightings>, Broken> {
+        in_doubt: Duration,
+    ) -> Result<Option<Sightings>, BreakOff> {
         let lane = self.lane.clone();
         let stopping = tokio::spawn(async move {
             // An error: nobody can say so any more.
@@ -65,22 +68,30 @@ impl<'p> Run<'p> {
                 lane.pace().stop();
             }
         });
-        let mut end = self.import_read(read).await;
-        if end.is_err() {
+        let mut end = match self.hold(Instant::now() + in_doubt).await {
+            Ok(()) => self.import_read(read).await,
+            Err(error) => Err(error),
+        };
+        // What was read before the file broke off is imported.
+        if matches!(end, Err(BreakOff::Lane(_) | BreakOff::Journal(_))) {
             self.lane.pace().stop();
         }
         while !self.under_way.is_empty() {
             let finished = self.finish_one().await;
-            end = end.and_then(|end| finished.map(|()| end));
+            // What has failed on the way ends it, whatever else was to be said.
+            if finished.is_err() && !matches!(end, Err(BreakOff::Lane(_) | BreakOff::Journal(_))) {
+                self.lane.pace().stop();
+                end = finished.and(end);
+            }
         }
         stopping.abort();
         match end {
-            Err(Broken::Off(BreakOff::Lane(LaneError::Stopped))) => Ok(None),
+            Err(BreakOff::Lane(LaneError::Stopped)) => Ok(None),
             end => end.map(Some),
         }
     }
 
-    async fn import_read(&mut self, mut read: mpsc::Receiver<Read>) -> Result<Sightings, Broken> {
+    async fn import_read(&mut self, mut read: mpsc::Receiver<Read>) -> Result<Sightings, BreakOff> {
         loop {
             let read = tokio::select! {
                 biased;
@@ -97,7 +108,7 @@ impl<'p> Run<'p> {
     }
 
     /// Sends a batch, once there is room for it and none of its users is under way.
-    async fn dispatch(&mut self, batch: Batch) -> Result<(), Broken> {
+    async fn dispatch(&mut self, batch: Batch) -> Result<(), BreakOff> {
         while self.under_way.len() >= self.lane.in_flight() {
             self.finish_one().await?;
         }
@@ -105,10 +116,7 @@ impl<'p> Run<'p> {
             match self.users.ready(&batch.users) {
                 Ready::Now => break,
                 Ready::AfterAnother => self.finish_one().await?,
-                Ready::At(time) => {
-                    let waited = self.lane.pace().wait_until(time).await;
-                    waited.map_err(LaneError::from)?;
-                }
+                Ready::At(time) => self.hold(time).await?,
             }
         }
         while let Some(finished) = self.under_way.try_join_next() {
@@ -123,7 +131,13 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
-    async fn finish_one(&mut self) -> Result<(), Broken> {
+    async fn hold(&self, until: Instant) -> Result<(), BreakOff> {
+        let cause = "a call that was lost may still be carried out";
+        let held = self.lane.pace().hold(until, cause).await;
+        Ok(held.map_err(LaneError::from)?)
+    }
+
+    async fn finish_one(&mut self) -> Result<(), BreakOff> {
         match self.under_way.join_next().await {
             Some(finished) => self.finish(finished),
             None => Ok(()),
@@ -133,7 +147,7 @@ impl<'p> Run<'p> {
     fn finish(
         &mut self,
         finished: Result<(Batch, Result<Sent, LaneError>), tokio::task::JoinError>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), BreakOff> {
         let (batch, sent) = finished.map_err(|_| BreakOff::Task)?;
         let Sent {
             refused,
@@ -159,7 +173,7 @@ impl<'p> Run<'p> {
     }
 
     /// Writes down who is named more than once.
-    pub(super) fn tell_duplicates(&mut self, sightings: Sightings) -> Result<(), Broken> {
+    pub(super) fn tell_duplicates(&mut self, sightings: Sightings) -> Result<(), BreakOff> {
         let mut written = Ok(());
         let told = sightings.duplicates(|duplicate| {
             let (line, earlier) = (duplicate.line, duplicate.earlier);
@@ -188,14 +202,22 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
-    /// Saves the journal for whoever goes on, or ends it. Returns examples for people.
-    pub(super) fn end(mut self, is_complete: bool) -> Result<Vec<String>, JournalError> {
-        if is_complete {
-            self.journal.end()?;
+    /// Saves the journal for whoever goes on, or ends it. Comes with examples for people.
+    pub(super) fn end(
+        mut self,
+        is_complete: bool,
+    ) -> (Counts, Vec<String>, Result<(), JournalError>) {
+        let held = self.users.held_until();
+        let doubt = held.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        let (counts, saved) = if is_complete {
+            (self.journal.counts().clone(), self.journal.end())
         } else {
-            self.journal.save()?;
-        }
-        Ok(self.examples.into_values().collect())
+            let saved = self.journal.stop(doubt);
+            (self.journal.counts().clone(), saved)
+        };
+        (counts, self.examples.into_values().collect(), saved)
     }
 }
 
@@ -208,5 +230,6 @@ fn note(examples: &mut BTreeMap<u64, String>, line: u64, text: impl FnOnce() -> 
             _ => return,
         }
     }
-    examples.insert(line, text());
+    // What is wrong with a line comes before whom else it names.
+    examples.entry(line).or_insert_with(text);
 }

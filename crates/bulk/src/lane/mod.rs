@@ -108,6 +108,15 @@ impl Lane {
         }
     }
 
+    /// How long a call may still be carried out after it was lost.
+    pub(crate) fn doubt(&self) -> Duration {
+        match &*self.0 {
+            Kind::Nowhere(_) => Duration::ZERO,
+            Kind::Wire(wire) => wire.tempo.doubt,
+            Kind::Direct(direct) => direct.tempo.doubt,
+        }
+    }
+
     pub(crate) fn in_flight(&self) -> usize {
         match &*self.0 {
             Kind::Nowhere(_) => 1,

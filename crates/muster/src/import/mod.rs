@@ -361,6 +361,7 @@ impl Import {
         };
         let mut paths = if self.is_stdin() {
             JournalPaths {
+                input: None,
                 checkpoint: None,
                 ..JournalPaths::beside(Path::new("stdin"), extension)
             }
@@ -369,6 +370,7 @@ impl Import {
         };
         if self.dry_run {
             paths = JournalPaths {
+                input: paths.input,
                 rejects: None,
                 report: None,
                 checkpoint: None,

@@ -35,7 +35,8 @@ fn a_killed_tool_goes_on_where_it_was() {
     // 120 calls or so, a fifth of a second more than what is noted each time.
     let tool = |mode: &[&str]| {
         let url = scene.server.accounts_url();
-        let tool = Tool::new(&file).args(["--endpoint", url, "--rate", "30"]);
+        // Whoever goes on waits first for as long as a call may take.
+        let tool = Tool::new(&file).args(["--endpoint", url, "--rate", "30", "--timeout-s", "1"]);
         tool.with_key().args(mode.iter().copied())
     };
     let mut noted = Vec::new();
