@@ -182,6 +182,7 @@ fn write<W: Write>(account: &Account, writer: &mut Writer<W>) -> io::Result<()> 
         changed_at,
         kicked_at,
         profile,
+        ..
     } = account;
     match writer.format() {
         Format::Csv => {

@@ -20,6 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         match user.status {
             Ok(AccountStatus::Imported) => imported.push(user.user_id),
             Ok(AccountStatus::NotImported) => println!("{}: no account", user.user_id),
+            Ok(other) => println!("{}: {other:?}", user.user_id),
             Err(failure) => println!("{}: {failure}", user.user_id),
         }
     }

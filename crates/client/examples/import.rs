@@ -16,10 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let base = or("MUSTER_URL", "http://127.0.0.1:7080");
     let sdkappid = or("MUSTER_SDKAPPID", "1400000000").parse()?;
     let key = SecretKey::parse(&or("MUSTER_SECRET_KEY", SAMPLE_KEY))?;
-    let options = Options {
-        retries: Some(Retries::default()),
-        ..Options::default()
-    };
+    let options = Options::default().retries(Retries::default());
     let client = Client::with_options(&base, sdkappid, "administrator", key, &options)?;
 
     let user_ids: Vec<String> = io::stdin().lines().collect::<Result<_, _>>()?;

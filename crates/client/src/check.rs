@@ -16,6 +16,7 @@ pub struct CheckedAccount {
 
 /// `AccountStatus` of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub enum AccountStatus {
     /// There is an account.
     Imported,
@@ -61,6 +62,7 @@ impl Client {
     ///     match user.status {
     ///         Ok(AccountStatus::Imported) => println!("{} is imported", user.user_id),
     ///         Ok(AccountStatus::NotImported) => println!("{} is not", user.user_id),
+    ///         Ok(other) => println!("{}: {other:?}", user.user_id),
     ///         Err(failure) => println!("{}: {failure}", user.user_id),
     ///     }
     /// }

@@ -21,31 +21,50 @@ use crate::{
 /// use std::time::Duration;
 /// use muster_client::{Options, Retries};
 ///
-/// let patience = Duration::from_mins(5);
-/// let options = Options {
-///     retries: Some(Retries { patience, ..Retries::default() }),
-///     ..Options::default()
-/// };
+/// let options = Options::default()
+///     .timeout(Duration::from_secs(20))
+///     .retries(Retries::default().patience(Duration::from_mins(5)));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
+    timeout: Duration,
+    usersig_lifetime: Duration,
+    retries: Option<Retries>,
+}
+
+impl Options {
     /// How long one try of a call may take in all. The server gives up on its own work after 3 s, and
     /// callers are told to wait longer (wire §1.2). 10 s by default.
-    pub timeout: Duration,
-    /// How long a `UserSig` is signed for, in seconds; a new one is made at half of it. Tencent
-    /// advises at least one day, which is the default.
-    pub usersig_expire_s: u64,
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Options {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long a `UserSig` is signed for, in whole seconds; a new one is made at half of it. Tencent
+    /// advises at least one day, which is the default. Less than 1 s is refused
+    /// ([`SetupError::UserSigLifetime`]).
+    #[must_use]
+    pub fn usersig_lifetime(mut self, lifetime: Duration) -> Options {
+        self.usersig_lifetime = lifetime;
+        self
+    }
+
     /// Whether calls that failed are tried again. `None`, the default, tries each once: a second try
     /// may meet what the first has done, so whoever switches it on should know what that means
     /// ([`Retries`]).
-    pub retries: Option<Retries>,
+    #[must_use]
+    pub fn retries(mut self, retries: impl Into<Option<Retries>>) -> Options {
+        self.retries = retries.into();
+        self
+    }
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options {
             timeout: Duration::from_secs(10),
-            usersig_expire_s: 86_400,
+            usersig_lifetime: Duration::from_hours(24),
             retries: None,
         }
     }
@@ -91,7 +110,7 @@ impl Client {
     /// ```
     /// # use muster_client::{Client, Options, Retries, SecretKey};
     /// # fn example(key: SecretKey) -> Result<(), Box<dyn std::error::Error>> {
-    /// let options = Options { retries: Some(Retries::default()), ..Options::default() };
+    /// let options = Options::default().retries(Retries::default());
     /// let base = "https://adminapisgp.im.qcloud.com";
     /// let client = Client::with_options(base, 1_400_000_000, "administrator", key, &options)?;
     /// # Ok(())
@@ -104,9 +123,13 @@ impl Client {
         key: SecretKey,
         options: &Options,
     ) -> Result<Client, SetupError> {
+        let expire_s = options.usersig_lifetime.as_secs();
+        if expire_s == 0 {
+            return Err(SetupError::UserSigLifetime);
+        }
         Ok(Client {
             http: Http::new(base, options.timeout)?,
-            signer: Signer::new(sdkappid, identifier, key, options.usersig_expire_s),
+            signer: Signer::new(sdkappid, identifier, key, expire_s),
             retries: options.retries.clone(),
         })
     }

@@ -1,7 +1,7 @@
 //! The way to a server and back: one pool of connections, bounds on time and size, and errors that
 //! never show a URL, since a URL of the account API holds a `UserSig`.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{error::Error, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect::Policy};
@@ -39,7 +39,7 @@ impl Http {
         }
         let pool = builder
             .build()
-            .map_err(|error| SetupError::Http(error.without_url()))?;
+            .map_err(|error| SetupError::Http(error.without_url().into()))?;
         Ok(Http {
             base,
             pool,
@@ -100,13 +100,15 @@ impl Http {
 
     fn failed(&self, error: reqwest::Error) -> TransportError {
         let host = self.host().to_owned();
-        let source = error.without_url();
-        if source.is_connect() {
+        let error = error.without_url();
+        let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
+        let source = error.into();
+        if is_connect {
             return TransportError::Connect { host, source };
         }
-        if source.is_timeout() {
-            let timeout_s = self.timeout.as_secs_f64();
-            return TransportError::TimedOut { host, timeout_s };
+        if is_timeout {
+            let timeout = self.timeout;
+            return TransportError::TimedOut { host, timeout };
         }
         TransportError::Broken { host, source }
     }
@@ -142,14 +144,18 @@ fn tls(base: &Url) -> Result<rustls::ClientConfig, SetupError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(SetupError::Tls)?;
+        .map_err(no_tls)?;
     // Plain HTTP has to work on a machine without any root certificate, as in a bare container.
     if base.scheme() == "http" {
         let roots = rustls::RootCertStore::empty();
         return Ok(builder.with_root_certificates(roots).with_no_client_auth());
     }
-    let verified = builder.with_platform_verifier().map_err(SetupError::Tls)?;
+    let verified = builder.with_platform_verifier().map_err(no_tls)?;
     Ok(verified.with_no_client_auth())
+}
+
+fn no_tls(error: rustls::Error) -> SetupError {
+    SetupError::Tls(error.into())
 }
 
 /// Why a client could not be made. Nothing was sent.
@@ -174,10 +180,13 @@ pub enum SetupError {
         "TLS cannot be set up; are there root certificates on this machine (package \
          ca-certificates, or SSL_CERT_FILE)?"
     )]
-    Tls(#[source] rustls::Error),
+    Tls(#[source] Box<dyn Error + Send + Sync>),
+    /// [`Options::usersig_lifetime`](crate::Options::usersig_lifetime) is less than 1 s.
+    #[error("a UserSig cannot be signed for less than 1 s; give it a day or more")]
+    UserSigLifetime,
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
-    Http(#[source] reqwest::Error),
+    Http(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// A call did not come through: whether the server did what it asked is unknown, except after
@@ -191,15 +200,15 @@ pub enum TransportError {
         /// Host and port.
         host: String,
         /// What the system says.
-        source: reqwest::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The call took too long.
-    #[error("no whole answer from {host} within {timeout_s} s")]
+    #[error("no whole answer from {host} within {} s", timeout.as_secs_f64())]
     TimedOut {
         /// Host and port.
         host: String,
-        /// The limit, in seconds.
-        timeout_s: f64,
+        /// The limit.
+        timeout: Duration,
     },
     /// The connection ended in the middle, or what came was not HTTP.
     #[error("the connection to {host} broke")]
@@ -207,7 +216,7 @@ pub enum TransportError {
         /// Host and port.
         host: String,
         /// What the system says.
-        source: reqwest::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// More than [`ANSWER_LIMIT_BYTES`].
     #[error("the answer of {host} is longer than {ANSWER_LIMIT_BYTES} bytes")]

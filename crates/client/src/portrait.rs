@@ -12,6 +12,7 @@ use crate::{
 /// The value of a profile field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum ProfileValue<'a> {
     /// Of a field such as `Tag_Profile_IM_Nick`.
     Text(Cow<'a, str>),

@@ -23,12 +23,27 @@ use crate::{Advice, Backoff};
 /// is a result and not repeated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retries {
+    patience: Duration,
+    backoff: Backoff,
+}
+
+impl Retries {
     /// How long a call may take with all its tries and pauses. Whoever would have to wait longer for
     /// the next try gives up at once, with the last failure. A try that has begun takes its time, so
-    /// a call may last this long and [`Options::timeout`](crate::Options) on top. 1 min by default.
-    pub patience: Duration,
+    /// a call may last this long and [`Options::timeout`](crate::Options::timeout) on top. 1 min by
+    /// default.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Retries {
+        self.patience = patience;
+        self
+    }
+
     /// The pauses between tries.
-    pub backoff: Backoff,
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Retries {
+        self.backoff = backoff;
+        self
+    }
 }
 
 impl Default for Retries {

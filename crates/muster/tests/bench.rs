@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::Path,
@@ -338,10 +339,8 @@ async fn a_rate_limit_is_told_with_what_to_do() {
     let muster = Launch::dev(MUSTER, &dir.path().join("data")).start();
     // One call a second: the second one meets the limit however slow this machine is, unless it
     // takes a second for each of them.
-    let change = AppChange {
-        rate_limits: Some([("account_import".to_owned(), Some(1))].into()),
-        ..AppChange::default()
-    };
+    let limits = BTreeMap::from([("account_import".to_owned(), Some(1))]);
+    let change = AppChange::default().rate_limits(limits);
     operator(&muster)
         .change_app(SDKAPPID, &change)
         .await

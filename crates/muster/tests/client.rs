@@ -17,10 +17,7 @@ fn dev(dir: &tempfile::TempDir) -> Muster {
 }
 
 fn client(muster: &Muster, retries: Option<Retries>) -> Client {
-    let options = Options {
-        retries,
-        ..Options::default()
-    };
+    let options = Options::default().retries(retries);
     let base = muster.accounts_url();
     Client::with_options(base, SDKAPPID, "administrator", sample_key(), &options).unwrap()
 }
@@ -29,7 +26,10 @@ fn client(muster: &Muster, retries: Option<Retries>) -> Client {
 fn patient(muster: &Muster) -> Client {
     let backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(100));
     let patience = Duration::from_hours(1);
-    client(muster, Some(Retries { patience, backoff }))
+    client(
+        muster,
+        Some(Retries::default().patience(patience).backoff(backoff)),
+    )
 }
 
 fn operator(muster: &Muster) -> Operator {
@@ -66,10 +66,7 @@ async fn every_command_is_understood_on_both_sides() {
         .collect();
     assert_eq!(imported, [true, false, true, false, false, true]);
 
-    let change = AppChange {
-        custom_fields: Some(vec!["Team".to_owned()]),
-        ..AppChange::default()
-    };
+    let change = AppChange::default().custom_fields(vec!["Team".to_owned()]);
     operator(&muster)
         .change_app(SDKAPPID, &change)
         .await
@@ -122,19 +119,9 @@ async fn what_passes_is_tried_again() {
     let dir = tempfile::tempdir().unwrap();
     let muster = dev(&dir);
     let operator = operator(&muster);
-    let strikes = |code, cut| NewFault {
-        command: Some("account_import".to_owned()),
-        code,
-        cut,
-        count: Some(2),
-        ..NewFault::default()
-    };
+    let twice = || NewFault::default().command("account_import").count(2);
     let alice = ImportEntry::id("alice");
-    for fault in [
-        strikes(None, true),
-        strikes(Some(60007), false),
-        strikes(Some(70500), false),
-    ] {
+    for fault in [twice().cut(), twice().code(60007), twice().code(70500)] {
         operator.add_fault(&fault).await.unwrap();
         // The fault is one that a single try meets.
         let error = client(&muster, None).account_import(&alice).await;
@@ -155,13 +142,11 @@ async fn a_deletion_whose_answer_was_lost_finds_nobody_at_the_second_try() {
         .account_import(&ImportEntry::id("alice"))
         .await
         .unwrap();
-    let lost = NewFault {
-        command: Some("account_delete".to_owned()),
-        cut: true,
-        carried_out: true,
-        count: Some(1),
-        ..NewFault::default()
-    };
+    let lost = NewFault::default()
+        .command("account_delete")
+        .cut()
+        .carried_out()
+        .count(1);
     operator(&muster).add_fault(&lost).await.unwrap();
     let deleted = client.account_delete(&["alice"]).await.unwrap();
     assert_eq!(deleted[0].outcome.as_ref().unwrap_err().code, 70107);

@@ -24,7 +24,7 @@ pub(super) const LIMITS: BatchLimits = BatchLimits {
 };
 
 /// More accounts than the app's edition allows: true of all later lines as well.
-const OVER_CAP: u32 = 70398;
+const OVER_CAP: i64 = 70398;
 
 pub(super) struct Direct {
     operator: Operator,
@@ -103,7 +103,7 @@ impl Direct {
                 let entry = entries.get(at).ok_or_else(out_of_order)?;
                 let fault = Fault {
                     user_id: Some(entry.user_id.as_str().to_owned()),
-                    code: refused.code.into(),
+                    code: refused.code,
                     reason,
                 };
                 let place = u32::try_from(at).expect("a batch has few entries");

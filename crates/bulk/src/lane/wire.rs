@@ -109,7 +109,7 @@ impl Wire {
                 && told.entries.iter().all(|entry| entry.code.is_some())
             {
                 for (at, told) in places.iter().zip(told.entries) {
-                    let code = told.code.map_or(0, i64::from);
+                    let code = told.code.unwrap_or(0);
                     let reason = told.reason.unwrap_or_default();
                     outcome
                         .refused

@@ -16,11 +16,7 @@ impl Operator {
         after: Option<&str>,
         limit: u32,
     ) -> Result<AccountPage, OperatorError> {
-        let query = AccountQuery {
-            after,
-            limit: Some(limit),
-            ..AccountQuery::default()
-        };
+        let query = AccountQuery::default().after(after).limit(limit);
         self.find_accounts(sdkappid, &query).await
     }
 
@@ -63,6 +59,7 @@ impl Operator {
 
 /// An account as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Account {
     /// The one internal id (wire §4.2), decimal.
     pub internal_id: String,
@@ -85,17 +82,39 @@ pub struct Account {
 /// Which accounts of an app; the default is the first 1000.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccountQuery<'a> {
+    prefix: Option<&'a str>,
+    after: Option<&'a str>,
+    limit: Option<u32>,
+}
+
+impl<'a> AccountQuery<'a> {
     /// Only those whose user id begins with this. The server looks at 100,000 accounts in one call,
     /// so a page may be short, even empty, while there is a next one.
-    pub prefix: Option<&'a str>,
-    /// Only those after this internal id.
-    pub after: Option<&'a str>,
+    #[must_use]
+    pub fn prefix(mut self, prefix: &'a str) -> AccountQuery<'a> {
+        self.prefix = Some(prefix);
+        self
+    }
+
+    /// Only those after this internal id, such as [`AccountPage::next_after`]; with `None` from the
+    /// first.
+    #[must_use]
+    pub fn after(mut self, internal_id: impl Into<Option<&'a str>>) -> AccountQuery<'a> {
+        self.after = internal_id.into();
+        self
+    }
+
     /// How many, 1 to 10,000.
-    pub limit: Option<u32>,
+    #[must_use]
+    pub fn limit(mut self, limit: u32) -> AccountQuery<'a> {
+        self.limit = Some(limit);
+        self
+    }
 }
 
 /// Some accounts, and where to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct AccountPage {
     /// In order of internal id.
     pub accounts: Vec<Account>,

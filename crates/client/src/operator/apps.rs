@@ -81,20 +81,53 @@ impl Operator {
 }
 
 /// An app to be made.
+///
+/// ```
+/// use muster_client::operator::NewApp;
+///
+/// let new = NewApp::new(1_400_000_001).edition("pro");
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct NewApp<'a> {
-    /// The number it is to have, from 1 up.
-    pub sdkappid: u32,
-    /// `trial`, `developer`, `standard`, `pro`, `pro_plus` or `enterprise`; without one the server
-    /// chooses `developer`.
-    pub edition: Option<&'a str>,
-    /// Its secret key; without one the server makes one.
-    pub secret_key: Option<&'a SecretKey>,
+    sdkappid: u32,
+    edition: Option<&'a str>,
+    secret_key: Option<&'a SecretKey>,
+}
+
+impl<'a> NewApp<'a> {
+    /// An app of this number, from 1 up. The server chooses its edition, `developer`, and makes its
+    /// key.
+    pub fn new(sdkappid: u32) -> NewApp<'a> {
+        NewApp {
+            sdkappid,
+            edition: None,
+            secret_key: None,
+        }
+    }
+
+    /// `trial`, `developer`, `standard`, `pro`, `pro_plus` or `enterprise`.
+    #[must_use]
+    pub fn edition(self, edition: &'a str) -> NewApp<'a> {
+        NewApp {
+            edition: Some(edition),
+            ..self
+        }
+    }
+
+    /// A key of one's own; with `None` the server makes one.
+    #[must_use]
+    pub fn secret_key(self, key: impl Into<Option<&'a SecretKey>>) -> NewApp<'a> {
+        NewApp {
+            secret_key: key.into(),
+            ..self
+        }
+    }
 }
 
 /// An app as the operator sees it. `Debug` never shows a key; serialized, it is what the server sent,
 /// with the key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
 pub struct App {
     /// The app's number.
     pub sdkappid: u32,
@@ -131,6 +164,7 @@ pub struct App {
 
 /// A secret key of an app, without the key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
 pub struct AppKey {
     /// From when on it verifies nothing more, UTC; `None` for the key to sign with.
     pub until: Option<String>,
@@ -138,6 +172,7 @@ pub struct AppKey {
 
 /// Who is told of an app's events.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
 pub struct Webhook {
     /// Where events are posted to.
     pub url: String,
@@ -149,52 +184,139 @@ pub struct Webhook {
     pub imports: bool,
 }
 
-/// New values for an app's edition and settings. The default changes nothing.
+/// New values for an app's edition and settings. The default changes nothing, and so does a value of
+/// `None`.
+///
+/// ```
+/// use muster_client::operator::AppChange;
+///
+/// let change = AppChange::default().deletion(true).allow_list(vec!["10.0.0.0/8".to_owned()]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AppChange {
-    /// As in [`NewApp::edition`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub edition: Option<String>,
-    /// Refuses every call and every sign-in, and ends the sessions that are open.
+    edition: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub disabled: Option<bool>,
-    /// Allows deletion in the editions that do not by themselves.
+    disabled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub deletion: Option<bool>,
-    /// Imports a user who signs in with a right UserSig and has no account yet.
+    deletion: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub import_at_sign_in: Option<bool>,
-    /// Addresses and networks that calls may come from, instead of those before; at most 100. An
-    /// empty list is everywhere.
+    import_at_sign_in: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub allow_list: Option<Vec<String>>,
-    /// Names of custom profile fields, 1 to 8 letters each, instead of those before; at most 20.
+    allow_list: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub custom_fields: Option<Vec<String>>,
-    /// Calls per second by the name of the command or `*`, instead of those before; `None` is no
-    /// limit.
+    custom_fields: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rate_limits: Option<BTreeMap<String, Option<u32>>>,
-    /// Who is told of events.
+    rate_limits: Option<BTreeMap<String, Option<u32>>>,
     #[serde(skip_serializing_if = "Change::is_keep")]
-    pub webhook: Change<WebhookChange>,
+    webhook: Change<WebhookChange>,
 }
 
-/// New values for an app's webhook. The default changes nothing. `Debug` does not show the token.
+impl AppChange {
+    /// As in [`NewApp::edition`].
+    #[must_use]
+    pub fn edition(mut self, edition: impl Into<Option<String>>) -> AppChange {
+        self.edition = edition.into();
+        self
+    }
+
+    /// Refuses every call and every sign-in, and ends the sessions that are open.
+    #[must_use]
+    pub fn disabled(mut self, disabled: impl Into<Option<bool>>) -> AppChange {
+        self.disabled = disabled.into();
+        self
+    }
+
+    /// Allows deletion in the editions that do not by themselves.
+    #[must_use]
+    pub fn deletion(mut self, allowed: impl Into<Option<bool>>) -> AppChange {
+        self.deletion = allowed.into();
+        self
+    }
+
+    /// Imports a user who signs in with a right UserSig and has no account yet.
+    #[must_use]
+    pub fn import_at_sign_in(mut self, on: impl Into<Option<bool>>) -> AppChange {
+        self.import_at_sign_in = on.into();
+        self
+    }
+
+    /// Addresses and networks that calls may come from, instead of those before; at most 100. An
+    /// empty list is everywhere.
+    #[must_use]
+    pub fn allow_list(mut self, networks: impl Into<Option<Vec<String>>>) -> AppChange {
+        self.allow_list = networks.into();
+        self
+    }
+
+    /// Names of custom profile fields, 1 to 8 letters each, instead of those before; at most 20.
+    #[must_use]
+    pub fn custom_fields(mut self, names: impl Into<Option<Vec<String>>>) -> AppChange {
+        self.custom_fields = names.into();
+        self
+    }
+
+    /// Calls per second by the name of the command or `*`, instead of those before; in the map,
+    /// `None` is no limit.
+    #[must_use]
+    pub fn rate_limits(
+        mut self,
+        limits: impl Into<Option<BTreeMap<String, Option<u32>>>>,
+    ) -> AppChange {
+        self.rate_limits = limits.into();
+        self
+    }
+
+    /// Who is told of events.
+    #[must_use]
+    pub fn webhook(mut self, change: Change<WebhookChange>) -> AppChange {
+        self.webhook = change;
+        self
+    }
+}
+
+/// New values for an app's webhook. The default changes nothing, and so does a value of `None`.
+/// `Debug` does not show the token.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct WebhookChange {
-    /// An `http` or `https` URL without a query; an app without a webhook needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// Signs events, 1 to 256 bytes.
+    url: Option<String>,
     #[serde(skip_serializing_if = "Change::is_keep")]
-    pub token: Change<String>,
+    token: Change<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imports: Option<bool>,
+}
+
+impl WebhookChange {
+    /// An `http` or `https` URL without a query; an app without a webhook needs one.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<Option<String>>) -> WebhookChange {
+        self.url = url.into();
+        self
+    }
+
+    /// Signs events, 1 to 256 bytes.
+    #[must_use]
+    pub fn token(mut self, token: Change<String>) -> WebhookChange {
+        self.token = token;
+        self
+    }
+
     /// Tries again when the receiver does not answer in time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry: Option<bool>,
+    #[must_use]
+    pub fn retry(mut self, on: impl Into<Option<bool>>) -> WebhookChange {
+        self.retry = on.into();
+        self
+    }
+
     /// Makes an import with a nickname or an avatar an event, too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub imports: Option<bool>,
+    #[must_use]
+    pub fn imports(mut self, on: impl Into<Option<bool>>) -> WebhookChange {
+        self.imports = on.into();
+        self
+    }
 }
 
 /// What becomes of something that an app may have or not.

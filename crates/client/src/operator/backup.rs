@@ -1,6 +1,6 @@
 //! A copy of all that a server's store holds.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{Method, Response, header::AUTHORIZATION};
@@ -36,6 +36,14 @@ impl Operator {
             operator: self,
             response,
         })
+    }
+}
+
+impl fmt::Debug for Backup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backup")
+            .field("operator", &self.operator)
+            .finish_non_exhaustive()
     }
 }
 

@@ -21,6 +21,7 @@ impl Operator {
 
 /// The server's time.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct ServerTime {
     /// UTC, as in `2026-02-20T08:00:00Z`.
     pub now: String,

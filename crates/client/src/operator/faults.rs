@@ -39,60 +39,124 @@ impl Operator {
 /// use muster_client::operator::NewFault;
 ///
 /// // Every other import times out after it was carried out.
-/// let fault = NewFault {
-///     command: Some("account_import".to_owned()),
-///     code: Some(70169),
-///     carried_out: true,
-///     probability: Some(0.5),
-///     ..NewFault::default()
-/// };
+/// let fault =
+///     NewFault::default().command("account_import").code(70169).carried_out().probability(0.5);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct NewFault {
-    /// Whose calls it strikes; `None` is every app's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sdkappid: Option<u32>,
-    /// Which calls it strikes; `None` is every command.
+    sdkappid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    /// The `ErrorCode` that is answered (wire §7).
+    command: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<u32>,
-    /// The `ErrorInfo` that goes with the code, at most 500 bytes.
+    code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// How long the call waits before anything else, 1 ms to 60 s.
+    message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub latency_ms: Option<u64>,
-    /// Cuts the connection instead of an answer.
+    latency_ms: Option<u64>,
     #[serde(skip_serializing_if = "is_false")]
-    pub cut: bool,
-    /// Carries the command out all the same, before its answer is replaced or lost.
+    cut: bool,
     #[serde(skip_serializing_if = "is_false")]
-    pub carried_out: bool,
-    /// How often it strikes: above 0 and up to 1; `None` is always.
+    carried_out: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub probability: Option<f64>,
-    /// For how many seconds it is in force; `None` is until it is removed.
+    probability: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub for_s: Option<u64>,
-    /// Until when it is in force, as in `2026-02-20T08:00:00Z`, instead of `for_s`.
+    for_s: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// After how many strikes it is over; `None` is never.
+    until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub count: Option<u64>,
+    count: Option<u64>,
 }
 
-/// A fault in force; its fields are those of [`NewFault`].
+impl NewFault {
+    /// Strikes the calls of this app only, not every app's.
+    #[must_use]
+    pub fn sdkappid(mut self, sdkappid: u32) -> NewFault {
+        self.sdkappid = Some(sdkappid);
+        self
+    }
+
+    /// Strikes calls of this command only, not of every one.
+    #[must_use]
+    pub fn command(mut self, command: impl Into<String>) -> NewFault {
+        self.command = Some(command.into());
+        self
+    }
+
+    /// The `ErrorCode` that is answered, one that the protocol has.
+    #[must_use]
+    pub fn code(mut self, code: i64) -> NewFault {
+        self.code = Some(code);
+        self
+    }
+
+    /// The `ErrorInfo` that goes with the code, at most 500 bytes.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> NewFault {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// How long the call waits before anything else, 1 ms to 60 s.
+    #[must_use]
+    pub fn latency_ms(mut self, latency_ms: u64) -> NewFault {
+        self.latency_ms = Some(latency_ms);
+        self
+    }
+
+    /// Cuts the connection instead of an answer.
+    #[must_use]
+    pub fn cut(mut self) -> NewFault {
+        self.cut = true;
+        self
+    }
+
+    /// Carries the command out all the same, before its answer is replaced or lost.
+    #[must_use]
+    pub fn carried_out(mut self) -> NewFault {
+        self.carried_out = true;
+        self
+    }
+
+    /// How often it strikes: above 0 and up to 1, not always.
+    #[must_use]
+    pub fn probability(mut self, probability: f64) -> NewFault {
+        self.probability = Some(probability);
+        self
+    }
+
+    /// For how many seconds it is in force, not until it is removed.
+    #[must_use]
+    pub fn for_s(mut self, seconds: u64) -> NewFault {
+        self.for_s = Some(seconds);
+        self
+    }
+
+    /// Until when it is in force, as in `2026-02-20T08:00:00Z`, instead of `for_s`.
+    #[must_use]
+    pub fn until(mut self, time: impl Into<String>) -> NewFault {
+        self.until = Some(time.into());
+        self
+    }
+
+    /// After how many strikes it is over.
+    #[must_use]
+    pub fn count(mut self, count: u64) -> NewFault {
+        self.count = Some(count);
+        self
+    }
+}
+
+/// A fault in force; its fields are what [`NewFault`] was given.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[expect(missing_docs, reason = "what is not told here is told at NewFault")]
+#[non_exhaustive]
 pub struct Fault {
     /// Its number, unique until the server stops.
     pub id: String,
     pub sdkappid: Option<u32>,
     pub command: Option<String>,
-    pub code: Option<u32>,
+    pub code: Option<i64>,
     pub message: Option<String>,
     pub latency_ms: u64,
     pub cut: bool,

@@ -31,6 +31,7 @@ impl Operator {
 
 /// What became of the entries of an import.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Imported {
     /// Whether this only is what would happen.
     pub dry_run: bool,
@@ -50,6 +51,7 @@ pub struct Imported {
 
 /// What became of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct ImportedEntry {
     /// Where it stands in the request, counted from 0.
     pub position: u64,
@@ -58,7 +60,7 @@ pub struct ImportedEntry {
     /// What became of it.
     pub result: Outcome,
     /// Of a refused one: the code with which the account API refuses it (wire §7).
-    pub code: Option<u32>,
+    pub code: Option<i64>,
     /// Of a refused one: why, for people.
     pub reason: Option<String>,
 }
@@ -67,6 +69,7 @@ pub struct ImportedEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is the count of its name in Imported")]
+#[non_exhaustive]
 pub enum Outcome {
     Created,
     Updated,

@@ -1,6 +1,6 @@
 //! Import of any number of accounts, a line each.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use reqwest::{
@@ -67,6 +67,14 @@ impl Operator {
     }
 }
 
+impl fmt::Debug for LineImport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineImport")
+            .field("operator", &self.operator)
+            .finish_non_exhaustive()
+    }
+}
+
 impl LineImport<'_> {
     /// The next lines that were imported together; `None` says that all lines are accounted for. Not to be
     /// called after that, nor after an error.
@@ -126,7 +134,7 @@ fn with_timeout(error: TransportError) -> TransportError {
     match error {
         TransportError::TimedOut { host, .. } => TransportError::TimedOut {
             host,
-            timeout_s: TIMEOUT.as_secs_f64(),
+            timeout: TIMEOUT,
         },
         other => other,
     }
@@ -135,6 +143,7 @@ fn with_timeout(error: TransportError) -> TransportError {
 /// Lines that were imported together. A line from the first to the last one that is neither counted nor
 /// refused is blank.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct CommittedLines {
     /// The first of the lines, counted from 1.
     pub first: u64,
@@ -154,13 +163,14 @@ pub struct CommittedLines {
 
 /// A line that was not imported.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct RefusedLine {
     /// Counted from 1.
     pub line: u64,
     /// Whom it names, if that can be told.
     pub user_id: Option<String>,
     /// The code with which the account API refuses it (wire §7).
-    pub code: u32,
+    pub code: i64,
     /// Why, for people.
     pub reason: String,
 }

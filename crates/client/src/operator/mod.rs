@@ -8,7 +8,7 @@
 //!
 //! # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let operator = Operator::new("http://127.0.0.1:7081", token)?;
-//! let app = operator.create_app(&NewApp { sdkappid: 1_400_000_001, edition: None, secret_key: None }).await?;
+//! let app = operator.create_app(&NewApp::new(1_400_000_001)).await?;
 //! // The server made the key and shows it this once.
 //! let key = app.secret_key.expect("none was given, so one was made");
 //! # Ok(())
@@ -173,6 +173,7 @@ fn refused(status: StatusCode, body: &[u8]) -> OperatorError {
 
 /// The server runs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Health {
     /// `ok`.
     pub status: String,
@@ -182,6 +183,7 @@ pub struct Health {
 
 /// Why an [`Operator`] could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OperatorSetupError {
     /// As for [`Client`](crate::Client).
     #[error(transparent)]
@@ -193,12 +195,14 @@ pub enum OperatorSetupError {
 
 /// Why a call gave no result.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OperatorError {
     /// The call did not come through.
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// The server says no.
     #[error("{message} (HTTP status {status}, {code})")]
+    #[non_exhaustive]
     Refused {
         /// HTTP status.
         status: u16,
@@ -209,6 +213,7 @@ pub enum OperatorError {
     },
     /// The server ended an import of lines early.
     #[error("{message} The import broke off after line {lines} ({code})")]
+    #[non_exhaustive]
     BrokenOff {
         /// Such as `store_unavailable`.
         code: String,

@@ -34,6 +34,7 @@ impl Operator {
 
 /// An open session.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Session {
     /// Its number, unique as long as any server runs.
     pub session_id: String,
@@ -49,6 +50,7 @@ pub struct Session {
 
 /// Some sessions, and where to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct SessionPage {
     /// In order of sign-in; with several servers, to the second.
     pub sessions: Vec<Session>,

@@ -96,10 +96,7 @@ async fn a_request_that_no_server_takes_is_not_sent() {
 async fn nobody_there_and_nobody_answering() {
     let tap = WireTap::answering("").await;
     let key = || SecretKey::parse(KEY).unwrap();
-    let options = Options {
-        timeout: Duration::from_millis(50),
-        ..Options::default()
-    };
+    let options = Options::default().timeout(Duration::from_millis(50));
     let silent = wire_tap::silent_listener().await;
     let base = format!("http://{}", silent.local_addr().unwrap());
     let waiting = Client::with_options(&base, 1, "administrator", key(), &options).unwrap();
@@ -128,6 +125,23 @@ async fn nobody_there_and_nobody_answering() {
         assert!(!text.contains(KEY) && !text.contains("usersig="), "{text}");
         assert!(!text.contains(&usersig[..12]), "{text}");
     }
+}
+
+#[test]
+fn a_usersig_that_would_never_be_valid_is_a_setup_error() {
+    let made = |lifetime| {
+        let key = SecretKey::parse(KEY).unwrap();
+        let options = Options::default().usersig_lifetime(lifetime);
+        Client::with_options("http://127.0.0.1:1", 1, "administrator", key, &options)
+    };
+    for lifetime in [Duration::ZERO, Duration::from_millis(999)] {
+        let refused = made(lifetime).unwrap_err();
+        assert!(
+            matches!(refused, SetupError::UserSigLifetime),
+            "{refused:?}"
+        );
+    }
+    assert!(made(Duration::from_secs(1)).is_ok());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The calls of the operator API.
 
+use std::collections::BTreeMap;
+
 use muster_client::{
     ImportEntry, ProfileValue, SecretKey,
     operator::{
@@ -22,11 +24,7 @@ const APP: &str = r#"{"sdkappid":1400000001,"edition":"developer","admins":["adm
 async fn apps_and_admins() {
     let tap = WireTap::answering(&status_200(APP)).await;
     let operator = Operator::new(&tap.base, "t0ken").unwrap();
-    let new = NewApp {
-        sdkappid: 1_400_000_001,
-        edition: Some("developer"),
-        secret_key: None,
-    };
+    let new = NewApp::new(1_400_000_001).edition("developer");
     let app = operator.create_app(&new).await.unwrap();
     assert_eq!(app.secret_key, Some(SecretKey::parse("k3y").unwrap()));
     assert!(!format!("{app:?} {operator:?}").contains("k3y"));
@@ -94,30 +92,24 @@ async fn changes_of_an_app() {
     assert_eq!(app.rate_limits["*"], None);
     assert!(app.webhook.unwrap().has_token);
 
-    let webhook = |webhook| AppChange {
-        webhook,
-        ..AppChange::default()
-    };
-    let all = AppChange {
-        edition: Some("pro".to_owned()),
-        disabled: Some(false),
-        deletion: Some(true),
-        import_at_sign_in: Some(false),
-        allow_list: Some(Vec::new()),
-        custom_fields: Some(vec!["Vip".to_owned()]),
-        rate_limits: Some([("kick".to_owned(), Some(7)), ("*".to_owned(), None)].into()),
-        webhook: Change::Set(WebhookChange {
-            url: Some("http://example.com/".to_owned()),
-            token: Change::Set("t0k".to_owned()),
-            retry: Some(true),
-            imports: Some(false),
-        }),
-    };
+    let webhook = |change| AppChange::default().webhook(change);
+    let limits = BTreeMap::from([("kick".to_owned(), Some(7)), ("*".to_owned(), None)]);
+    let all_of_it = WebhookChange::default()
+        .url("http://example.com/".to_owned())
+        .token(Change::Set("t0k".to_owned()))
+        .retry(true)
+        .imports(false);
+    let all = AppChange::default()
+        .edition("pro".to_owned())
+        .disabled(false)
+        .deletion(true)
+        .import_at_sign_in(false)
+        .allow_list(Vec::new())
+        .custom_fields(vec!["Vip".to_owned()])
+        .rate_limits(limits)
+        .webhook(Change::Set(all_of_it));
     assert!(!format!("{all:?}").contains("t0k"));
-    let no_token = WebhookChange {
-        token: Change::Remove,
-        ..WebhookChange::default()
-    };
+    let no_token = WebhookChange::default().token(Change::Remove);
     for (change, expected) in [
         (AppChange::default(), json!({})),
         (
@@ -170,10 +162,7 @@ async fn accounts() {
 
 #[tokio::test]
 async fn accounts_by_prefix_and_internal_id() {
-    let query = AccountQuery {
-        prefix: Some("a b"),
-        ..AccountQuery::default()
-    };
+    let query = AccountQuery::default().prefix("a b");
     let none = r#"{"accounts":[],"next_after":"9"}"#;
     let (page, request) = sent(none, async |operator| {
         operator.find_accounts(7, &query).await
@@ -255,24 +244,17 @@ async fn faults() {
     let answer = r#"{"id":"1","sdkappid":null,"command":"kick","code":70500,"message":null,
         "latency_ms":0,"cut":false,"carried_out":true,"probability":0.5,"until":null,"struck":1,
         "left":2}"#;
-    let all = NewFault {
-        sdkappid: Some(7),
-        command: Some("kick".to_owned()),
-        code: Some(70500),
-        message: Some("No.".to_owned()),
-        latency_ms: Some(10),
-        cut: false,
-        carried_out: true,
-        probability: Some(0.5),
-        for_s: Some(60),
-        until: None,
-        count: Some(3),
-    };
-    let cut = NewFault {
-        cut: true,
-        until: Some("2026-02-20T08:00:00Z".to_owned()),
-        ..NewFault::default()
-    };
+    let all = NewFault::default()
+        .sdkappid(7)
+        .command("kick")
+        .code(70500)
+        .message("No.")
+        .latency_ms(10)
+        .carried_out()
+        .probability(0.5)
+        .for_s(60)
+        .count(3);
+    let cut = NewFault::default().cut().until("2026-02-20T08:00:00Z");
     for (fault, expected) in [
         (
             all,
@@ -309,6 +291,22 @@ async fn faults() {
         (&*request.method, &*request.path),
         ("DELETE", "/muster/v1/faults")
     );
+}
+
+#[tokio::test]
+async fn backups() {
+    let tap = WireTap::answering(&status_200("all of it")).await;
+    let operator = Operator::new(&tap.base, "t0ken").unwrap();
+    let mut backup = operator.back_up().await.unwrap();
+    let debug = format!("{backup:?}");
+    assert!(!debug.contains("t0ken"), "{debug}");
+    let mut bytes = Vec::new();
+    while let Some(chunk) = backup.chunk().await.unwrap() {
+        bytes.extend_from_slice(&chunk);
+    }
+    assert_eq!(bytes, b"all of it");
+    let sent = tap.request().await;
+    assert_eq!((&*sent.method, &*sent.path), ("GET", "/muster/v1/backup"));
 }
 
 #[tokio::test]

@@ -14,10 +14,8 @@ use crate::{
 /// A client that tries again with short pauses.
 fn patient(base: &str, patience: Duration) -> Client {
     let backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(5));
-    let options = Options {
-        retries: Some(Retries { patience, backoff }),
-        ..Options::default()
-    };
+    let retries = Retries::default().patience(patience).backoff(backoff);
+    let options = Options::default().retries(retries);
     let key = SecretKey::parse(KEY).unwrap();
     Client::with_options(base, 1_400_000_000, "administrator", key, &options).unwrap()
 }

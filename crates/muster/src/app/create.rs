@@ -33,11 +33,9 @@ impl Create {
     pub(super) fn run(&self, operator: &Connection) -> anyhow::Result<(String, App)> {
         let key = self.secret_key.flags()?;
         warn_of_public_key(key.as_ref());
-        let new = NewApp {
-            sdkappid: self.sdkappid,
-            edition: Some(self.edition.name()),
-            secret_key: key.as_ref(),
-        };
+        let new = NewApp::new(self.sdkappid)
+            .edition(self.edition.name())
+            .secret_key(key.as_ref());
         let app = operator.call(async |api| api.create_app(&new).await)?;
         Ok((format!("The app {} is made.\n\n", self.sdkappid), app))
     }

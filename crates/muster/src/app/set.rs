@@ -167,25 +167,24 @@ impl Settings {
             (false, false) => None,
         };
         let limits: BTreeMap<_, _> = self.rate_limit.iter().cloned().collect();
-        Ok(AppChange {
-            edition: self.edition.map(|edition| edition.name().to_owned()),
-            disabled,
-            deletion: self.deletion.map(Switch::is_on),
-            import_at_sign_in: self.import_at_sign_in.map(Switch::is_on),
-            allow_list: list(&self.allow, self.allow_all),
-            custom_fields: list(&self.custom_field, self.no_custom_fields),
-            rate_limits: (!limits.is_empty() || self.documented_rate_limits).then_some(limits),
-            webhook: self.webhook_change()?,
-        })
+        let limits = (!limits.is_empty() || self.documented_rate_limits).then_some(limits);
+        Ok(AppChange::default()
+            .edition(self.edition.map(|edition| edition.name().to_owned()))
+            .disabled(disabled)
+            .deletion(self.deletion.map(Switch::is_on))
+            .import_at_sign_in(self.import_at_sign_in.map(Switch::is_on))
+            .allow_list(list(&self.allow, self.allow_all))
+            .custom_fields(list(&self.custom_field, self.no_custom_fields))
+            .rate_limits(limits)
+            .webhook(self.webhook_change()?))
     }
 
     fn webhook_change(&self) -> anyhow::Result<Change<WebhookChange>> {
-        let change = WebhookChange {
-            url: self.webhook.clone().filter(|url| url != "none"),
-            token: self.webhook_token()?,
-            retry: self.webhook_retry.map(Switch::is_on),
-            imports: self.webhook_imports.map(Switch::is_on),
-        };
+        let change = WebhookChange::default()
+            .url(self.webhook.clone().filter(|url| url != "none"))
+            .token(self.webhook_token()?)
+            .retry(self.webhook_retry.map(Switch::is_on))
+            .imports(self.webhook_imports.map(Switch::is_on));
         let is_empty = change == WebhookChange::default();
         if self.webhook.as_deref() != Some("none") {
             return Ok(if is_empty {

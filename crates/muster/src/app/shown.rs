@@ -110,6 +110,7 @@ fn webhook(webhook: &Webhook) -> String {
         has_token,
         retry,
         imports,
+        ..
     } = webhook;
     let signed = if *has_token { "signed" } else { "not signed" };
     let (retry, imports) = (on_off(*retry), on_off(*imports));

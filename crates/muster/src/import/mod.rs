@@ -306,10 +306,7 @@ impl Import {
         let key = self.secret_key.flags_or_environment()?.context(
             "there is no secret key; give it with --secret-key-file or in MUSTER_SECRET_KEY",
         )?;
-        let options = Options {
-            timeout,
-            ..Options::default()
-        };
+        let options = Options::default().timeout(timeout);
         let identifier = self.identifier.as_str();
         let client = Client::with_options(endpoint, app, identifier, key, &options);
         let client = client.context("--endpoint")?;

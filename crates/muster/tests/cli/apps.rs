@@ -439,11 +439,7 @@ fn test_controls_are_there_in_dev_only() {
     assert_eq!(wait(api.clock()).unwrap().ahead_s, 0);
     let time = wait(api.advance_clock(3600)).unwrap();
     assert_eq!(time.ahead_s, 3600);
-    let cut = NewFault {
-        cut: true,
-        count: Some(1),
-        ..NewFault::default()
-    };
+    let cut = NewFault::default().cut().count(1);
     wait(api.add_fault(&cut)).unwrap();
     let client = client_of(&dev, SDKAPPID, sample_key());
     let alice = ImportEntry::id("alice");

@@ -94,13 +94,8 @@ fn serve_does_not_leave_loopback_with_a_public_key_given_later() {
     let server = beyond_loopback("serve", &data_dir).start();
     let (made, rotated) = (1_400_000_001, 1_400_000_002);
     let api = operator(&server);
-    let new = |sdkappid| NewApp {
-        sdkappid,
-        edition: None,
-        secret_key: None,
-    };
-    wait(api.create_app(&new(made))).unwrap();
-    wait(api.create_app(&new(rotated))).unwrap();
+    wait(api.create_app(&NewApp::new(made))).unwrap();
+    wait(api.create_app(&NewApp::new(rotated))).unwrap();
     wait(api.rotate_key(rotated, Some(&sample_key()))).unwrap();
     stop(server);
 

@@ -120,10 +120,7 @@ fn lines_that_the_server_refuses_have_its_reasons() {
     let client = muster_client::Client::new(url, SDKAPPID, "administrator", key).unwrap();
     block_on(client.account_delete(&["bob"])).unwrap();
     // In this edition he is barred.
-    let changes = AppChange {
-        edition: Some("standard".to_owned()),
-        ..AppChange::default()
-    };
+    let changes = AppChange::default().edition("standard".to_owned());
     block_on(scene.operator().change_app(SDKAPPID, &changes)).unwrap();
     scene.direct(&file).run().expect(3);
     let told = report(&scene.path("users.report.ndjson"));
@@ -139,10 +136,7 @@ fn lines_that_the_server_refuses_have_its_reasons() {
 #[test]
 fn what_an_app_has_no_room_for_ends_it() {
     let scene = Scene::new();
-    let changes = AppChange {
-        edition: Some("trial".to_owned()),
-        ..AppChange::default()
-    };
+    let changes = AppChange::default().edition("trial".to_owned());
     block_on(scene.operator().change_app(SDKAPPID, &changes)).unwrap();
     let lines = made::plain(200);
     let file = scene.write("users.ndjson", &lines);

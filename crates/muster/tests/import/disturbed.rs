@@ -128,30 +128,23 @@ fn calls_that_fail_are_made_again() {
     let scene = Scene::new();
     let file = scene.write("users.ndjson", &made.text);
     let operator = scene.operator();
-    let fault = |code, count, carried_out| NewFault {
-        sdkappid: Some(SDKAPPID),
-        code,
-        cut: code.is_none(),
-        count: Some(count),
-        carried_out,
-        probability: Some(0.3),
-        ..NewFault::default()
+    let fault = |count| {
+        let fault = NewFault::default().sdkappid(SDKAPPID);
+        fault.count(count).probability(0.3)
     };
-    let stall = NewFault {
+    let stall = NewFault::default()
         // Longer than the tool waits, so it comes after calls that were made later.
-        latency_ms: Some(4000),
-        count: Some(4),
-        carried_out: true,
-        code: Some(70169),
-        probability: Some(0.2),
-        ..NewFault::default()
-    };
+        .latency_ms(4000)
+        .count(4)
+        .carried_out()
+        .code(70169)
+        .probability(0.2);
     let faults = [
-        fault(Some(60007), 2, false),
-        fault(Some(70169), 8, true),
-        fault(Some(70500), 8, false),
-        fault(None, 8, false),
-        fault(None, 8, true),
+        fault(2).code(60007),
+        fault(8).code(70169).carried_out(),
+        fault(8).code(70500),
+        fault(8).cut(),
+        fault(8).cut().carried_out(),
         stall,
     ];
     for fault in &faults {

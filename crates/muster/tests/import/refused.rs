@@ -17,10 +17,7 @@ fn entries_that_the_server_refuses_have_its_reasons() {
     scene.import(&file).run().expect(0);
     block_on(client.account_delete(&["u3", "u77", "u120"])).unwrap();
     // In this edition they are barred.
-    let changes = AppChange {
-        edition: Some("standard".to_owned()),
-        ..AppChange::default()
-    };
+    let changes = AppChange::default().edition("standard".to_owned());
     block_on(scene.operator().change_app(SDKAPPID, &changes)).unwrap();
 
     let token = scene.path("data/operator.token");

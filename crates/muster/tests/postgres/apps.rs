@@ -2,7 +2,7 @@
 
 use muster_client::{
     ImportEntry,
-    operator::{AppChange, Change, Webhook, WebhookChange},
+    operator::{AppChange, Change, WebhookChange},
 };
 use muster_testkit::postgres;
 
@@ -76,39 +76,20 @@ async fn a_change_of_a_webhook_is_of_the_one_that_another_node_made() {
     make_app(&nodes[0], SDKAPPID, "developer").await;
     let url = "http://127.0.0.1:9/events";
     let changes = [
-        WebhookChange {
-            url: Some(url.to_owned()),
-            ..WebhookChange::default()
-        },
-        WebhookChange {
-            token: Change::Set("hush".to_owned()),
-            ..WebhookChange::default()
-        },
-        WebhookChange {
-            retry: Some(true),
-            ..WebhookChange::default()
-        },
-        WebhookChange {
-            imports: Some(true),
-            ..WebhookChange::default()
-        },
+        WebhookChange::default().url(url.to_owned()),
+        WebhookChange::default().token(Change::Set("hush".to_owned())),
+        WebhookChange::default().retry(true),
+        WebhookChange::default().imports(true),
     ];
     let mut last = None;
     for (i, change) in changes.into_iter().enumerate() {
-        let change = AppChange {
-            webhook: Change::Set(change),
-            ..AppChange::default()
-        };
+        let change = AppChange::default().webhook(Change::Set(change));
         let answer = operator(&nodes[i % 2]).change_app(SDKAPPID, &change).await;
         last = answer.unwrap().webhook;
     }
-    let all = Webhook {
-        url: url.to_owned(),
-        has_token: true,
-        retry: true,
-        imports: true,
-    };
-    assert_eq!(last, Some(all));
+    let last = last.unwrap();
+    assert_eq!(last.url, url);
+    assert!(last.has_token && last.retry && last.imports, "{last:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! Two muster over one database as one: limits, failed UserSigs, sessions.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     time::{Duration, Instant, SystemTime},
 };
@@ -47,11 +48,7 @@ impl Nodes {
     async fn start(dir: &Path, url: &str) -> Self {
         let (a, b) = (start(dir, "a", url), start(dir, "b", url));
         let key = SecretKey::parse(SAMPLE_KEY).unwrap();
-        let new = NewApp {
-            sdkappid: SDKAPPID,
-            edition: Some("developer"),
-            secret_key: Some(&key),
-        };
+        let new = NewApp::new(SDKAPPID).edition("developer").secret_key(&key);
         operator(&a).create_app(&new).await.unwrap();
         soon("b knows the app", async || {
             client(&b).account_check(&["x"]).await.is_ok()
@@ -197,10 +194,7 @@ async fn a_disabled_app_has_no_sessions_anywhere() {
 }
 
 async fn disable(node: &Muster, disabled: bool) {
-    let change = AppChange {
-        disabled: Some(disabled),
-        ..AppChange::default()
-    };
+    let change = AppChange::default().disabled(disabled);
     operator(node).change_app(SDKAPPID, &change).await.unwrap();
 }
 
@@ -261,10 +255,8 @@ async fn a_limit_is_for_all_nodes() {
     let dir = tempfile::tempdir().unwrap();
     let url = postgres::shared().new_database();
     let nodes = Nodes::start(dir.path(), &url).await;
-    let change = AppChange {
-        rate_limits: Some([("account_check".to_owned(), Some(40))].into()),
-        ..AppChange::default()
-    };
+    let limits = BTreeMap::from([("account_check".to_owned(), Some(40))]);
+    let change = AppChange::default().rate_limits(limits);
     operator(&nodes.a)
         .change_app(SDKAPPID, &change)
         .await

@@ -55,11 +55,7 @@ fn client(muster: &Muster, sdkappid: u32) -> Client {
 
 async fn make_app(muster: &Muster, sdkappid: u32, edition: &str) {
     let key = key();
-    let new = NewApp {
-        sdkappid,
-        edition: Some(edition),
-        secret_key: Some(&key),
-    };
+    let new = NewApp::new(sdkappid).edition(edition).secret_key(&key);
     operator(muster).create_app(&new).await.unwrap();
 }
 
