@@ -15,13 +15,16 @@ pub struct CheckedAccount {
 }
 
 /// `AccountStatus` of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub enum AccountStatus {
     /// There is an account.
     Imported,
     /// There is none.
     NotImported,
+    /// A word that this crate does not know.
+    #[serde(untagged)]
+    Other(String),
 }
 
 #[derive(Serialize)]

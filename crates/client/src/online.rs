@@ -27,7 +27,7 @@ pub struct OnlineStatus {
 }
 
 /// `State` or `Status` of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub enum OnlineState {
     /// The program runs and is connected.
@@ -36,6 +36,9 @@ pub enum OnlineState {
     PushOnline,
     /// Neither.
     Offline,
+    /// A word that this crate does not know.
+    #[serde(untagged)]
+    Other(String),
 }
 
 /// A platform on which the user is.

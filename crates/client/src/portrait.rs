@@ -18,6 +18,8 @@ pub enum ProfileValue<'a> {
     Text(Cow<'a, str>),
     /// Of a field such as `Tag_Profile_IM_Level`: at most 32 bits in those that the protocol names.
     Number(u64),
+    /// Any other JSON, which no documented field has.
+    Other(serde_json::Value),
 }
 
 impl<'a> From<&'a str> for ProfileValue<'a> {
@@ -86,6 +88,7 @@ struct UserProfileItem {
 #[serde(rename_all = "PascalCase")]
 struct GotItem {
     tag: String,
+    #[serde(default = "null")]
     value: ProfileValue<'static>,
 }
 
@@ -149,6 +152,10 @@ impl Client {
         let Nothing {} = self.call("profile/portrait_set", &body).await?;
         Ok(())
     }
+}
+
+fn null() -> ProfileValue<'static> {
+    ProfileValue::Other(serde_json::Value::Null)
 }
 
 fn user_profile(item: UserProfileItem) -> UserProfile {

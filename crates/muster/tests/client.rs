@@ -86,7 +86,7 @@ async fn every_command_is_understood_on_both_sides() {
     let expected = expected.map(|(tag, value)| (tag.to_owned(), value));
     assert_eq!(profiles[1].fields, Ok(expected.to_vec()));
 
-    let state = |user: &OnlineUser| user.status.as_ref().unwrap().state;
+    let state = |user: &OnlineUser| user.status.as_ref().unwrap().state.clone();
     let mut device = Device::sign_in(muster.accounts_url(), "alice", "Web");
     let asked = ["alice", "bob", "nobody"];
     let users = client.query_online_status(&asked).await.unwrap();

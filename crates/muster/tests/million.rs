@@ -102,10 +102,14 @@ async fn a_million_accounts_start_and_answer() {
         .into_iter()
         .map(|account| account.status.unwrap())
         .collect();
-    let imported = AccountStatus::Imported;
     assert_eq!(
         found,
-        [imported, imported, imported, AccountStatus::NotImported]
+        [
+            AccountStatus::Imported,
+            AccountStatus::Imported,
+            AccountStatus::Imported,
+            AccountStatus::NotImported
+        ]
     );
     let profile = client
         .portrait_get(&["user777777"], &["Tag_Profile_IM_Nick"])

@@ -66,7 +66,7 @@ pub struct ImportedEntry {
 }
 
 /// What can become of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is the count of its name in Imported")]
 #[non_exhaustive]
@@ -76,6 +76,9 @@ pub enum Outcome {
     Unchanged,
     Superseded,
     Refused,
+    /// A word that this crate does not know.
+    #[serde(untagged)]
+    Other(String),
 }
 
 #[derive(Serialize)]

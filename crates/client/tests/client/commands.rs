@@ -156,7 +156,7 @@ async fn online_status() {
     assert_eq!(alice.state, OnlineState::Online);
     let devices = alice.devices.iter();
     let devices: Vec<_> = devices
-        .map(|device| (device.platform.as_str(), device.state))
+        .map(|device| (device.platform.as_str(), device.state.clone()))
         .collect();
     let expected = [
         ("Web", OnlineState::Online),
@@ -164,7 +164,7 @@ async fn online_status() {
     ];
     assert_eq!(devices, expected);
     let bob = users[2].status.as_ref().unwrap();
-    assert_eq!((bob.state, bob.devices.len()), (OnlineState::Offline, 0));
+    assert_eq!((&bob.state, bob.devices.len()), (&OnlineState::Offline, 0));
     let sent = tap.request().await;
     assert_eq!(sent.path, "/v4/openim/query_online_status");
     let body = json!({"To_Account": asked, "IsNeedDetail": 1});

@@ -192,7 +192,7 @@ async fn accounts_by_prefix_and_internal_id() {
 #[tokio::test]
 async fn imports_with_reasons() {
     let answer = r#"{"dry_run":true,"created":1,"updated":0,"unchanged":0,"superseded":0,
-        "refused":1,"entries":[{"position":0,"user_id":"alice","result":"created"},
+        "refused":1,"entries":[{"position":2,"user_id":"bob","result":"put_off"},{"position":0,"user_id":"alice","result":"created"},
         {"position":1,"user_id":null,"result":"refused","code":70402,"reason":"No."}]}"#;
     let alice = ImportEntry {
         user_id: "alice",
@@ -206,8 +206,11 @@ async fn imports_with_reasons() {
     .await;
     assert!(imported.dry_run);
     assert_eq!((imported.created, imported.refused), (1, 1));
-    assert_eq!(imported.entries[0].result, Outcome::Created);
-    assert_eq!(imported.entries[1].code, Some(70402));
+    let put_off = Outcome::Other("put_off".to_owned());
+    assert_eq!(imported.entries[0].result, put_off);
+    assert_eq!(imported.entries[1].result, Outcome::Created);
+    assert_eq!(imported.entries[2].result, Outcome::Refused);
+    assert_eq!(imported.entries[2].code, Some(70402));
     assert_eq!(
         (&*request.method, &*request.path),
         ("POST", "/muster/v1/apps/7/accounts")

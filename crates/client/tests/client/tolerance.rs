@@ -2,6 +2,8 @@
 
 use muster_client::{AccountStatus, CallError, ImportEntry, OnlineState, ProfileValue, tag};
 
+use serde_json::json;
+
 use crate::{
     client,
     wire_tap::{WireTap, status_200},
@@ -87,9 +89,9 @@ async fn online_status_has_either_name_and_needs_no_lists() {
     .await;
     let users = client(&tap).query_online_status(&["alice", "bob"]).await;
     let users = users.unwrap();
-    let state = |at: usize| users[at].status.as_ref().unwrap().state;
-    assert_eq!(state(0), OnlineState::Online);
-    assert_eq!(state(1), OnlineState::PushOnline);
+    let state = |at: usize| &users[at].status.as_ref().unwrap().state;
+    assert_eq!(state(0), &OnlineState::Online);
+    assert_eq!(state(1), &OnlineState::PushOnline);
 
     let tap = answering(
         r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorList":[{"To_Account":"a","ErrorCode":70107}]}"#,
@@ -97,6 +99,60 @@ async fn online_status_has_either_name_and_needs_no_lists() {
     .await;
     let users = client(&tap).query_online_status(&["a"]).await.unwrap();
     assert_eq!(users[0].status.as_ref().unwrap_err().code, 70107);
+}
+
+/// One user of 500 with a word of tomorrow takes nothing from the others.
+#[tokio::test]
+async fn unknown_values_are_those_of_their_user_alone() {
+    let tap = answering(
+        r#"{"ActionStatus":"OK","ErrorCode":0,"QueryResult":[
+        {"To_Account":"alice","State":"Online","Status":"Online"},
+        {"To_Account":"bob","State":"Away","Detail":[{"Platform":"Watch","Status":"Asleep"}]}]}"#,
+    )
+    .await;
+    let users = client(&tap).querystate(&["alice", "bob"]).await.unwrap();
+    let status = |at: usize| users[at].status.as_ref().unwrap();
+    assert_eq!(status(0).state, OnlineState::Online);
+    assert_eq!(status(1).state, OnlineState::Other("Away".to_owned()));
+    let asleep = OnlineState::Other("Asleep".to_owned());
+    assert_eq!(status(1).devices[0].state, asleep);
+
+    let tap = answering(
+        r#"{"ActionStatus":"OK","ErrorCode":0,"ResultItem":[
+        {"UserID":"alice","ResultCode":0,"AccountStatus":"Frozen"},
+        {"UserID":"bob","ResultCode":0,"AccountStatus":"Imported"}]}"#,
+    )
+    .await;
+    let checked = client(&tap).account_check(&["alice", "bob"]).await.unwrap();
+    let frozen = AccountStatus::Other("Frozen".to_owned());
+    assert_eq!(checked[0].status, Ok(frozen));
+    assert_eq!(checked[1].status, Ok(AccountStatus::Imported));
+
+    let values = [
+        ("-1", json!(-1)),
+        ("0.5", json!(0.5)),
+        ("true", json!(true)),
+        ("null", json!(null)),
+        (r#"["a",{"b":1}]"#, json!(["a", {"b": 1}])),
+    ];
+    for (text, value) in values {
+        let body = format!(
+            r#"{{"ActionStatus":"OK","ErrorCode":0,"UserProfileItem":[
+            {{"To_Account":"alice","ResultCode":0,"ProfileItem":[
+             {{"Tag":"Tag_Profile_IM_Level","Value":{text}}},
+             {{"Tag":"Tag_Profile_IM_Role"}},
+             {{"Tag":"Tag_Profile_IM_Nick","Value":"Alice"}}]}}]}}"#
+        );
+        let tap = answering(&body).await;
+        let profiles = client(&tap).portrait_get(&["alice"], &[tag::NICK]).await;
+        let expected = [
+            (tag::LEVEL, ProfileValue::Other(value)),
+            (tag::ROLE, ProfileValue::Other(json!(null))),
+            (tag::NICK, "Alice".into()),
+        ];
+        let expected = expected.map(|(tag, value)| (tag.to_owned(), value));
+        assert_eq!(profiles.unwrap()[0].fields, Ok(expected.to_vec()), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -121,7 +177,6 @@ async fn what_could_only_be_guessed_at_is_no_answer() {
     for body in [
         r#"{"ActionStatus":"OK","ErrorCode":0}"#,
         r#"{"ActionStatus":"OK","ErrorCode":0,"QueryResult":[{"To_Account":"alice"}]}"#,
-        r#"{"ActionStatus":"OK","ErrorCode":0,"QueryResult":[{"To_Account":"a","State":"Away"}]}"#,
     ] {
         let tap = answering(body).await;
         let error = client(&tap).querystate(&["alice"]).await.unwrap_err();
