@@ -73,7 +73,7 @@ impl Operator {
     /// Whether the server takes calls now; [`OperatorError::Refused`] says why not.
     /// Needs no token.
     pub async fn ready(&self) -> Result<(), OperatorError> {
-        let Ready {} = self.get(&["ready"], &[]).await?;
+        let Ready::Ready = self.get(&["ready"], &[]).await?;
         Ok(())
     }
 
@@ -241,8 +241,12 @@ pub enum OperatorError {
     },
 }
 
+// The listener of the account API answers this path, too: with status 200 and a refusal.
 #[derive(Deserialize)]
-struct Ready {}
+#[serde(tag = "status", rename_all = "snake_case")]
+enum Ready {
+    Ready,
+}
 
 #[derive(Deserialize)]
 struct ErrorBody {

@@ -365,6 +365,14 @@ async fn operator_refusals() {
         "{error:?}"
     );
 
+    let tap_for_ready = WireTap::answering(&status_200(fail)).await;
+    let operator = Operator::new(&tap_for_ready.base, "t0ken").unwrap();
+    let error = operator.ready().await.unwrap_err();
+    assert!(
+        matches!(error, OperatorError::NotAnAnswer { status: 200, .. }),
+        "{error:?}"
+    );
+
     assert!(Operator::new(&tap.base, "t0\nken").is_err());
     let _: Value = tap.request().await.body.parse().unwrap_or(Value::Null);
 }
