@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Advice, CallError, REQUEST_LIMIT_BYTES, Retries, SetupError, answer, http::Http,
+    Advice, CallError, HttpOptions, REQUEST_LIMIT_BYTES, Retries, SetupError, answer, http::Http,
     retries::Tries, signer::Signer,
 };
 
@@ -30,6 +30,7 @@ pub struct Options {
     timeout: Duration,
     usersig_lifetime: Duration,
     retries: Option<Retries>,
+    http: HttpOptions,
 }
 
 impl Options {
@@ -58,6 +59,13 @@ impl Options {
         self.retries = retries.into();
         self
     }
+
+    /// How the client connects.
+    #[must_use]
+    pub fn http(mut self, http: HttpOptions) -> Options {
+        self.http = http;
+        self
+    }
 }
 
 impl Default for Options {
@@ -66,6 +74,7 @@ impl Default for Options {
             timeout: Duration::from_secs(10),
             usersig_lifetime: Duration::from_hours(24),
             retries: None,
+            http: HttpOptions::default(),
         }
     }
 }
@@ -128,7 +137,7 @@ impl Client {
             return Err(SetupError::UserSigLifetime);
         }
         Ok(Client {
-            http: Http::new(base, options.timeout)?,
+            http: Http::new(base, options.timeout, &options.http)?,
             signer: Signer::new(sdkappid, identifier, key, expire_s),
             retries: options.retries.clone(),
         })

@@ -5,14 +5,14 @@ use std::{error::Error, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect::Policy};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls::pki_types::CertificateDer;
+use rustls_platform_verifier::Verifier;
+
+use crate::HttpOptions;
 
 /// Longest answer that is read, in bytes. The longest that muster gives is a page of 10,000
 /// accounts.
 pub const ANSWER_LIMIT_BYTES: usize = 64 * 1024 * 1024;
-
-/// How long a connection may take to come about; the whole call has its own limit.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A server, and the pool of connections to it.
 pub(crate) struct Http {
@@ -24,16 +24,20 @@ pub(crate) struct Http {
 impl Http {
     /// `base` is an `http` or `https` URL; a path in it is put before the path of every call.
     /// `timeout` is for one whole call.
-    pub(crate) fn new(base: &str, timeout: Duration) -> Result<Http, SetupError> {
+    pub(crate) fn new(
+        base: &str,
+        timeout: Duration,
+        options: &HttpOptions,
+    ) -> Result<Http, SetupError> {
         let base = parse_base(base)?;
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(&base)?)
-            .connect_timeout(CONNECT_TIMEOUT)
+            .tls_backend_preconfigured(tls(&base, options.trusted()?)?)
+            .connect_timeout(options.connect_timeout)
             .timeout(timeout)
             .tcp_nodelay(true)
             // A redirect would carry the UserSig or the token to a host that nobody named.
             .redirect(Policy::none())
-            .user_agent(concat!("muster-client/", env!("CARGO_PKG_VERSION")));
+            .user_agent(&options.user_agent);
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
@@ -138,11 +142,14 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// TLS that trusts what the machine trusts. The provider is named here rather than installed for
-/// the whole process, which is not a library's to do.
-fn tls(base: &Url) -> Result<rustls::ClientConfig, SetupError> {
+/// TLS that trusts what the machine trusts, and what is `trusted` beyond that. The provider is named
+/// here rather than installed for the whole process, which is not a library's to do.
+fn tls(
+    base: &Url,
+    trusted: Vec<CertificateDer<'static>>,
+) -> Result<rustls::ClientConfig, SetupError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
+    let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(no_tls)?;
     // Plain HTTP has to work on a machine without any root certificate, as in a bare container.
@@ -150,8 +157,11 @@ fn tls(base: &Url) -> Result<rustls::ClientConfig, SetupError> {
         let roots = rustls::RootCertStore::empty();
         return Ok(builder.with_root_certificates(roots).with_no_client_auth());
     }
-    let verified = builder.with_platform_verifier().map_err(no_tls)?;
-    Ok(verified.with_no_client_auth())
+    let verifier = Verifier::new_with_extra_roots(trusted, provider).map_err(no_tls)?;
+    let builder = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    Ok(builder.with_no_client_auth())
 }
 
 fn no_tls(error: rustls::Error) -> SetupError {
@@ -174,6 +184,9 @@ pub enum SetupError {
     /// More than scheme, host, port and path.
     #[error("the URL has {0}; only scheme, host, port and path are used")]
     Extra(&'static str),
+    /// What [`HttpOptions::trust_pem`] was given cannot be read.
+    #[error("the certificates to trust cannot be read: {0}; give them in PEM form")]
+    Certificates(String),
     /// TLS cannot be set up. Without root certificates on the machine, install its
     /// `ca-certificates`, or name a file of them in the environment variable `SSL_CERT_FILE`.
     #[error(
@@ -224,6 +237,16 @@ pub enum TransportError {
         /// Host and port.
         host: String,
     },
+}
+
+impl TransportError {
+    /// The same of a call that has a time limit of its own.
+    pub(crate) fn within(self, timeout: Duration) -> TransportError {
+        match self {
+            TransportError::TimedOut { host, .. } => TransportError::TimedOut { host, timeout },
+            other => other,
+        }
+    }
 }
 
 #[cfg(test)]

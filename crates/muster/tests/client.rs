@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::time::Duration;
+use std::{error::Error as _, fs, time::Duration};
 
 use muster_client::{
-    AccountStatus, Advice, Backoff, Client, ImportEntry, OnlineState, OnlineUser, Options,
-    ProfileValue, Retries,
-    operator::{AppChange, NewFault, Operator},
+    AccountStatus, Advice, Backoff, CallError, Client, HttpOptions, ImportEntry, OnlineState,
+    OnlineUser, Options, ProfileValue, Retries, TransportError,
+    operator::{AppChange, NewFault, Operator, OperatorError},
     tag,
 };
 use muster_testkit::{Launch, Muster, SDKAPPID, sample_key, session::Device};
@@ -129,6 +129,61 @@ async fn what_passes_is_tried_again() {
         patient(&muster).account_import(&alice).await.unwrap();
         assert_eq!(operator.faults().await.unwrap(), []);
     }
+    assert!(muster.terminate().status.success());
+}
+
+/// With the local CA that nobody but its own client knows.
+#[tokio::test]
+async fn a_server_over_tls_is_trusted_by_who_was_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let muster = Launch::dev(env!("CARGO_BIN_EXE_muster"), &data_dir)
+        .arg("--tls")
+        .start();
+    let base = muster.accounts_url();
+    assert!(base.starts_with("https://"), "{base}");
+    let ca = fs::read(data_dir.join("tls/ca.pem")).unwrap();
+    let connect = |http| {
+        let options = Options::default().http(http);
+        Client::with_options(base, SDKAPPID, "administrator", sample_key(), &options).unwrap()
+    };
+    let trusting = HttpOptions::default().trust_pem(&ca);
+    let alice = ImportEntry::id("alice");
+
+    let stranger = connect(HttpOptions::default()).account_import(&alice).await;
+    let Err(CallError::Transport(error @ TransportError::Connect { .. })) = stranger else {
+        panic!("{stranger:?}")
+    };
+    let mut causes = format!("{error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        causes = format!("{causes}: {error}");
+        cause = error.source();
+    }
+    assert!(causes.contains("UnknownIssuer"), "{causes}");
+
+    connect(trusting.clone())
+        .account_import(&alice)
+        .await
+        .unwrap();
+
+    // The operator API of the same server is plain HTTP; of TLS it sees the same client's.
+    let operator =
+        |http: &HttpOptions| Operator::with_options(base, &muster.operator_token(), http).unwrap();
+    let error = operator(&HttpOptions::default()).ready().await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            OperatorError::Transport(TransportError::Connect { .. })
+        ),
+        "{error:?}"
+    );
+    // Through the handshake, to a listener that is not the operator's.
+    let error = operator(&trusting).ready().await.unwrap_err();
+    assert!(
+        matches!(error, OperatorError::NotAnAnswer { .. }),
+        "{error:?}"
+    );
     assert!(muster.terminate().status.success());
 }
 

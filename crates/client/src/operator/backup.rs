@@ -6,8 +6,9 @@ use bytes::Bytes;
 use reqwest::{Method, Response, header::AUTHORIZATION};
 
 use super::{Operator, OperatorError, refused};
+use crate::TransportError;
 
-/// How long a backup may take.
+/// How long a backup may take, from its beginning to its last byte.
 const TIMEOUT: Duration = Duration::from_hours(24);
 
 /// A backup that is under way.
@@ -17,7 +18,7 @@ pub struct Backup<'o> {
 }
 
 impl Operator {
-    /// Begins a backup. The bytes are for `muster_store_local::restore`, as in `muster backup`; they
+    /// Begins a backup, which may take 24 h. The bytes are for `muster_store_local::restore`, as in `muster backup`; they
     /// hold the secret keys of all apps.
     pub async fn back_up(&self) -> Result<Backup<'_>, OperatorError> {
         let url = self.url(&["backup"], &[])?;
@@ -26,10 +27,10 @@ impl Operator {
             .request(Method::GET, url)
             .header(AUTHORIZATION, self.bearer.clone())
             .timeout(TIMEOUT);
-        let response = self.http.begin(request).await?;
+        let response = self.http.begin(request).await.map_err(in_time)?;
         let status = response.status();
         if !status.is_success() {
-            let answer = self.http.read(response).await?;
+            let answer = self.http.read(response).await.map_err(in_time)?;
             return Err(refused(status, &answer));
         }
         Ok(Backup {
@@ -50,6 +51,11 @@ impl fmt::Debug for Backup<'_> {
 impl Backup<'_> {
     /// The next bytes; `None` is the end, and says that it is whole.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, OperatorError> {
-        Ok(self.operator.http.chunk(&mut self.response).await?)
+        let chunk = self.operator.http.chunk(&mut self.response).await;
+        Ok(chunk.map_err(in_time)?)
     }
+}
+
+fn in_time(error: TransportError) -> TransportError {
+    error.within(TIMEOUT)
 }

@@ -27,6 +27,7 @@ pub struct LineImport<'o> {
     came: BytesMut,
     /// How much of `came` has no line's end in it.
     searched: usize,
+    done: bool,
 }
 
 impl Operator {
@@ -36,6 +37,9 @@ impl Operator {
     /// The server commits up to 10,000 lines at a time; a bad line refuses only itself. This comes back with
     /// the first commit. What breaks off later leaves the commits before it in place, and the same lines
     /// can be sent again.
+    ///
+    /// All lines are in memory, and the import may take 10 min in all. What is larger than fits into either
+    /// goes in several imports.
     pub async fn import_lines(
         &self,
         sdkappid: u32,
@@ -52,10 +56,10 @@ impl Operator {
             .header(CONTENT_TYPE, "application/x-ndjson")
             .timeout(TIMEOUT)
             .body(lines.into());
-        let response = self.http.begin(request).await.map_err(with_timeout)?;
+        let response = self.http.begin(request).await.map_err(in_time)?;
         let status = response.status();
         if !status.is_success() {
-            let answer = self.http.read(response).await.map_err(with_timeout)?;
+            let answer = self.http.read(response).await.map_err(in_time)?;
             return Err(refused(status, &answer));
         }
         Ok(LineImport {
@@ -63,6 +67,7 @@ impl Operator {
             response,
             came: BytesMut::new(),
             searched: 0,
+            done: false,
         })
     }
 }
@@ -76,8 +81,8 @@ impl fmt::Debug for LineImport<'_> {
 }
 
 impl LineImport<'_> {
-    /// The next lines that were imported together; `None` says that all lines are accounted for. Not to be
-    /// called after that, nor after an error.
+    /// The next lines that were imported together; `None` says that all lines are accounted for, and
+    /// stays. Not to be called after an error.
     ///
     /// # Errors
     ///
@@ -85,6 +90,9 @@ impl LineImport<'_> {
     /// connection breaks. Either way the commits before it are in place, and nothing is known of later
     /// lines.
     pub async fn commit(&mut self) -> Result<Option<CommittedLines>, OperatorError> {
+        if self.done {
+            return Ok(None);
+        }
         let line = self.line().await?;
         let line = serde_json::from_slice(&line);
         match line.map_err(|error| self.no_answer(error.to_string()))? {
@@ -94,7 +102,10 @@ impl LineImport<'_> {
                 message: error.message,
                 lines,
             }),
-            Line::Done { done: true } => Ok(None),
+            Line::Done { done: true } => {
+                self.done = true;
+                Ok(None)
+            }
             Line::Done { done: false } => Err(self.no_answer("it is not done".to_owned())),
         }
     }
@@ -114,7 +125,7 @@ impl LineImport<'_> {
                 return Err(TransportError::AnswerTooLong { host }.into());
             }
             let chunk = self.operator.http.chunk(&mut self.response).await;
-            match chunk.map_err(with_timeout)? {
+            match chunk.map_err(in_time)? {
                 Some(chunk) => self.came.extend_from_slice(&chunk),
                 None => return Err(self.no_answer("it ends before it says so".to_owned())),
             }
@@ -129,15 +140,8 @@ impl LineImport<'_> {
     }
 }
 
-/// An import of lines has a time of its own.
-fn with_timeout(error: TransportError) -> TransportError {
-    match error {
-        TransportError::TimedOut { host, .. } => TransportError::TimedOut {
-            host,
-            timeout: TIMEOUT,
-        },
-        other => other,
-    }
+fn in_time(error: TransportError) -> TransportError {
+    error.within(TIMEOUT)
 }
 
 /// Lines that were imported together. A line from the first to the last one that is neither counted nor

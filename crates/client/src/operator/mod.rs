@@ -43,7 +43,7 @@ pub use self::{
     lines::{CommittedLines, LineImport, RefusedLine},
     sessions::{Session, SessionPage},
 };
-use crate::{SetupError, TransportError, http::Http};
+use crate::{HttpOptions, SetupError, TransportError, http::Http};
 
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -58,10 +58,19 @@ impl Operator {
     /// A client of the operator listener at `base`, such as `http://127.0.0.1:7081`, with the
     /// operator token. Nothing is sent yet.
     pub fn new(base: &str, token: &str) -> Result<Operator, OperatorSetupError> {
+        Operator::with_options(base, token, &HttpOptions::default())
+    }
+
+    /// The same with [`HttpOptions`].
+    pub fn with_options(
+        base: &str,
+        token: &str,
+        options: &HttpOptions,
+    ) -> Result<Operator, OperatorSetupError> {
         let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
             .map_err(|_| OperatorSetupError::Token)?;
         bearer.set_sensitive(true);
-        let http = Http::new(base, TIMEOUT)?;
+        let http = Http::new(base, TIMEOUT, options)?;
         Ok(Operator { http, bearer })
     }
 

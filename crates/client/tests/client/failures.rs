@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use muster_client::{
-    CallError, Client, ImportEntry, Options, REQUEST_LIMIT_BYTES, SecretKey, SetupError,
-    TransportError,
+    CallError, Client, HttpOptions, ImportEntry, Options, REQUEST_LIMIT_BYTES, SecretKey,
+    SetupError, TransportError,
+    operator::{Operator, OperatorSetupError},
 };
 
 use crate::{
-    KEY, client,
+    KEY, OK, client,
     wire_tap::{self, WireTap, status, status_200},
 };
 
@@ -124,6 +125,61 @@ async fn nobody_there_and_nobody_answering() {
     for text in [format!("{refused:?} {timed_out:?}"), format!("{waiting:?}")] {
         assert!(!text.contains(KEY) && !text.contains("usersig="), "{text}");
         assert!(!text.contains(&usersig[..12]), "{text}");
+    }
+}
+
+/// The clock stands while anything happens, and jumps to the next time limit when nothing does.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_takes_too_long_tells_its_own_limit() {
+    let silent = wire_tap::silent_listener().await;
+    let base = format!("http://{}", silent.local_addr().unwrap());
+    let operator = Operator::new(&base, "t0ken").unwrap();
+    for (error, limit_s) in [
+        (operator.apps().await.unwrap_err(), 30),
+        (
+            operator.import_lines(7, "{}", false).await.unwrap_err(),
+            600,
+        ),
+        (operator.back_up().await.unwrap_err(), 86_400),
+    ] {
+        let expected = format!("within {limit_s} s");
+        assert!(error.to_string().ends_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn what_is_to_be_trusted_must_be_certificates() {
+    let broken = "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n";
+    for (pem, reason) in [("", "no certificate in PEM form"), (broken, "base64")] {
+        let http = HttpOptions::default().trust_pem(pem.as_bytes());
+        let error = Operator::with_options("http://127.0.0.1:1", "t0ken", &http).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(
+            matches!(
+                error,
+                OperatorSetupError::Setup(SetupError::Certificates(_))
+            ),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_user_agent_is_what_it_was_told_to_be() {
+    let named = HttpOptions::default().user_agent("user-sync/1.4");
+    let own = concat!("muster-client/", env!("CARGO_PKG_VERSION"));
+    for (http, expected) in [(HttpOptions::default(), own), (named, "user-sync/1.4")] {
+        let tap = WireTap::answering(&status_200(OK)).await;
+        let options = Options::default().http(http.clone());
+        let key = SecretKey::parse(KEY).unwrap();
+        let client = Client::with_options(&tap.base, 1, "administrator", key, &options).unwrap();
+        client.kick("alice").await.unwrap();
+        assert_eq!(tap.request().await.header("user-agent"), expected);
+
+        let tap = WireTap::answering(&status_200(r#"{"status":"ready"}"#)).await;
+        let operator = Operator::with_options(&tap.base, "t0ken", &http).unwrap();
+        operator.ready().await.unwrap();
+        assert_eq!(tap.request().await.header("user-agent"), expected);
     }
 }
 

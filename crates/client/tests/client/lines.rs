@@ -60,6 +60,7 @@ async fn lines_are_sent_as_they_are() {
         let debug = format!("{import:?}");
         assert!(!debug.contains("t0ken"), "{debug}");
         assert_eq!(import.commit().await.unwrap(), None);
+        assert_eq!(import.commit().await.unwrap(), None);
         let sent = tap.request().await;
         assert_eq!(
             (sent.method.as_str(), sent.path.as_str()),
