@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::{error::Error as _, fs, time::Duration};
+use std::{error::Error as _, fs, path::Path, process::Command, time::Duration};
 
 use muster_client::{
     AccountStatus, Advice, Backoff, CallError, Client, HttpOptions, ImportEntry, OnlineState,
@@ -10,7 +10,7 @@ use muster_client::{
     operator::{AppChange, NewFault, Operator, OperatorError},
     tag,
 };
-use muster_testkit::{Launch, Muster, SDKAPPID, sample_key, session::Device};
+use muster_testkit::{Launch, Muster, SAMPLE_KEY, SDKAPPID, sample_key, session::Device};
 
 fn dev(dir: &tempfile::TempDir) -> Muster {
     Launch::dev(env!("CARGO_BIN_EXE_muster"), &dir.path().join("data")).start()
@@ -184,6 +184,38 @@ async fn a_server_over_tls_is_trusted_by_who_was_told_to() {
         matches!(error, OperatorError::NotAnAnswer { .. }),
         "{error:?}"
     );
+    assert!(muster.terminate().status.success());
+}
+
+/// What the machine trusts is a file of its own here, in another process.
+#[test]
+fn a_server_over_tls_is_trusted_where_the_machine_trusts_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let muster = Launch::dev(env!("CARGO_BIN_EXE_muster"), &data_dir)
+        .arg("--tls")
+        .start();
+    let users = dir.path().join("users.csv");
+    fs::write(&users, "user_id\nalice\n").unwrap();
+    let import = |trusted: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_muster"))
+            .arg("import")
+            .arg(&users)
+            .args(["--endpoint", muster.accounts_url()])
+            .args(["--sdkappid", &SDKAPPID.to_string()])
+            .env("MUSTER_SECRET_KEY", SAMPLE_KEY)
+            .env("SSL_CERT_FILE", trusted)
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap()
+    };
+    let nothing = import(Path::new("/dev/null"));
+    let said = String::from_utf8_lossy(&nothing.stderr);
+    assert!(!nothing.status.success());
+    assert!(said.contains("are there root certificates"), "{said}");
+    let done = import(&data_dir.join("tls/ca.pem"));
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
     assert!(muster.terminate().status.success());
 }
 

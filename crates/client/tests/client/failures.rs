@@ -1,6 +1,6 @@
 //! What can go wrong with a call, and how it is told.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use muster_client::{
     CallError, Client, HttpOptions, ImportEntry, Options, REQUEST_LIMIT_BYTES, SecretKey,
@@ -117,15 +117,50 @@ async fn nobody_there_and_nobody_answering() {
         "{refused:?}"
     );
 
+    // An answer that is cut off, one that is no HTTP, and one that ends before it begins.
+    let mut broken = Vec::new();
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+        "?\r\n\r\n",
+        "",
+    ] {
+        let tap = WireTap::answering(answer).await;
+        let error = client(&tap).account_check(&["a"]).await.unwrap_err();
+        assert!(
+            matches!(error, CallError::Transport(TransportError::Broken { .. })),
+            "{error:?}"
+        );
+        let usersig = tap.request().await.parameter("usersig").to_owned();
+        broken.push((error, usersig));
+    }
+
     // Neither the key nor a UserSig shows, whichever way an error or the client is printed.
     let usersig = {
         let _ = client(&tap).account_check(&["a"]).await;
         tap.request().await.parameter("usersig").to_owned()
     };
-    for text in [format!("{refused:?} {timed_out:?}"), format!("{waiting:?}")] {
+    let mut texts = vec![(format!("{waiting:?}"), usersig.clone())];
+    for (error, usersig) in [(refused, usersig.clone()), (timed_out, usersig)]
+        .into_iter()
+        .chain(broken)
+    {
+        texts.push((format!("{error:?}"), usersig.clone()));
+        texts.push((with_sources(&error), usersig));
+    }
+    for (text, usersig) in texts {
         assert!(!text.contains(KEY) && !text.contains("usersig="), "{text}");
         assert!(!text.contains(&usersig[..12]), "{text}");
     }
+}
+
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error} {error:?}");
+        source = error.source();
+    }
+    text
 }
 
 /// The clock stands while anything happens, and jumps to the next time limit when nothing does.
@@ -198,14 +233,4 @@ fn a_usersig_that_would_never_be_valid_is_a_setup_error() {
         );
     }
     assert!(made(Duration::from_secs(1)).is_ok());
-}
-
-#[tokio::test]
-async fn https_is_set_up_with_the_roots_of_the_machine() {
-    let key = SecretKey::parse(KEY).unwrap();
-    match Client::new("https://console.tim.qq.com", 1, "administrator", key) {
-        // A machine without root certificates has to say so.
-        Ok(_) | Err(SetupError::Tls(_)) => {}
-        Err(other) => panic!("{other:?}"),
-    }
 }
