@@ -32,7 +32,7 @@ impl Claims {
         self.time_s.saturating_add(self.expire_s)
     }
 
-    /// Step 8 of wire §6.2, to be asked on every call even when all else about a token is cached:
+    /// The last check of a token, to be asked on every call even when all else about a token is cached:
     /// valid up to and including [`ended_at_s`](Self::ended_at_s). A time of signing that lies in
     /// the future is no reason to refuse, so a signer's clock may be ahead.
     ///
@@ -45,7 +45,7 @@ impl Claims {
         Ok(())
     }
 
-    /// The text whose HMAC is the signature (wire §6.1): one line a claim, each ended by `\n`, in
+    /// The text whose HMAC is the signature: one line a claim, each ended by `\n`, in
     /// this order whatever the order in the token. The userbuf enters as the base64 text it was
     /// sent as.
     ///

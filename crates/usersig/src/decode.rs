@@ -8,8 +8,8 @@ use crate::{
     json::{self, EXPIRE, Fields, IDENTIFIER, SDKAPPID, SIG, TIME, USERBUF, Value},
 };
 
-/// A token that could be read. Nothing is known yet about its truth: the checks are methods, in the
-/// order of wire §6.2, and [`verify`](crate::verify()) asks them all.
+/// A token that could be read. Nothing is known yet about its truth: the checks are methods, and
+/// [`verify`](crate::verify()) asks them all.
 #[derive(Clone)]
 pub struct UserSig {
     claims: Claims,
@@ -17,14 +17,14 @@ pub struct UserSig {
 }
 
 impl UserSig {
-    /// Reads a token (wire §6.2, steps 1 to 4).
+    /// Reads a token.
     ///
-    /// Accepted is all that signers vary in (wire §6.3): white space from line wrapping, any key
+    /// Accepted is all that signers vary in: white space from line wrapping, any key
     /// order and JSON spelling, any compression level. Unknown keys and `TLS.ver` are not looked at,
     /// and of a repeated key the last counts. A number must be written as a plain integer of at
     /// most 64 bits.
     ///
-    /// A token whose `time + expire` does not fit into 64 bits is refused here, as part of step 4
+    /// A token whose `time + expire` does not fit into 64 bits is refused here
     /// ([`DecodeError::EndOverflow`]); what comes after can rely on the sum.
     pub fn decode(token: &str) -> Result<UserSig, DecodeError> {
         let json = envelope::open(token)?;
@@ -115,7 +115,7 @@ fn integer(field: &'static str, value: Option<Value>) -> Result<u64, DecodeError
 }
 
 /// Why a text is no token. Every variant names the check that failed, in the order they are made;
-/// on this API each of them is the code 70003 (wire §2, 12a). None shows the token.
+/// on this API each of them is the code 70003. None shows the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Step 1: nothing but white space.

@@ -1,4 +1,4 @@
-//! The userbuf of a `PrivateMapKey`: a `UserSig` that also grants rights in one room (wire §6.4).
+//! The userbuf of a `PrivateMapKey`: a `UserSig` that also grants rights in one room.
 //!
 //! The layout is a row of big-endian fields. To make a `PrivateMapKey`, encode a [`Userbuf`] into
 //! the claims and sign them:

@@ -11,7 +11,7 @@ pub const SECRET_KEY_LIMIT_BYTES: usize = 256;
 
 /// The key the console shows for an app, as text.
 ///
-/// The text looks like hex, yet it is never decoded: its ASCII bytes are the HMAC key (wire §6.1).
+/// The text looks like hex, yet it is never decoded: its ASCII bytes are the HMAC key.
 /// A clone shares the text. Equality takes constant time for keys of the same length; `Debug` shows
 /// no part of the key.
 #[derive(Clone)]

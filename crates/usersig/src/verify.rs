@@ -32,10 +32,10 @@ pub struct Verified {
 /// token nor key; identifiers in it are quoted, and cut to 64 characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// Steps 1 to 4: it is no token at all (wire §2, 12a).
+    /// Steps 1 to 4: it is no token at all. The account API answers it with code 70003.
     #[error("the UserSig is illegal: {0}")]
     Illegal(#[from] DecodeError),
-    /// Step 5: it is for another app (12b).
+    /// Step 5: it is for another app.
     #[error("the UserSig is for SDKAppID {signed}, the request for {requested}")]
     SdkAppId {
         /// The app of the request.
@@ -43,7 +43,7 @@ pub enum Rejection {
         /// The app of the token.
         signed: u64,
     },
-    /// Step 6: it is for another user (12c).
+    /// Step 6: it is for another user.
     #[error(
         "the UserSig is for identifier {}, the request for {}",
         quoted(signed),
@@ -55,13 +55,13 @@ pub enum Rejection {
         /// The identifier of the token.
         signed: String,
     },
-    /// Step 7: no key gives this signature (12d).
+    /// Step 7: no key gives this signature.
     #[error(
         "the signature of the UserSig does not verify: it was made with another key, \
          or its content was changed"
     )]
     Signature,
-    /// Step 8: it is over (12e).
+    /// Step 8: it is over.
     #[error("the UserSig expired: it ended at Unix second {ended_at_s}, now is {now_s}")]
     Expired {
         /// Last second of its validity, in Unix seconds.
@@ -71,7 +71,9 @@ pub enum Rejection {
     },
 }
 
-/// Reads and checks a token, steps 1 to 8 of wire §6.2 in that order; the first that fails decides.
+/// Reads and checks a token, in eight steps of which the first that fails decides: its length (1), its
+/// base64 (2), the zlib stream in it (3), the JSON in that (4), the app (5), the user (6), the signature
+/// (7) and the time (8).
 ///
 /// Any of `keys` may verify it, so that an app can change its key; without keys every token fails
 /// with [`Rejection::Signature`]. `now_s` is the time in Unix seconds.
