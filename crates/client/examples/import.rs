@@ -5,7 +5,7 @@
 
 use std::{env, error::Error, io};
 
-use muster_client::{Client, ImportEntry, Options, Retries, SecretKey};
+use muster_client::{CallError, Client, ImportEntry, Options, Retries, SecretKey};
 
 /// The public sample key that `muster dev` gives to its app.
 const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
@@ -23,12 +23,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut imported = 0;
     for batch in user_ids.chunks(100) {
         let entries: Vec<_> = batch.iter().map(|id| ImportEntry::id(id)).collect();
-        let left_out = client.multiaccount_import(&entries).await?;
-        imported += batch.len() - left_out.len();
-        for user_id in left_out {
-            eprintln!("{user_id:?} was left out");
+        match client.multiaccount_import(&entries).await {
+            Ok(left_out) => {
+                imported += batch.len() - left_out.len();
+                for user_id in left_out {
+                    eprintln!("{user_id:?} was left out");
+                }
+            }
+            // What is wrong with this batch may be right with the next one.
+            Err(CallError::Api(failure)) => {
+                eprintln!("{:?} and the next {}: {failure}", batch[0], batch.len() - 1);
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     println!("{imported} of {} are imported", user_ids.len());
+    if imported < user_ids.len() {
+        return Err("some were not imported".into());
+    }
     Ok(())
 }

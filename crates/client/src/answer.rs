@@ -48,11 +48,12 @@ pub enum CallError {
 #[error("the call was refused with code {code}{}", told(info))]
 #[non_exhaustive]
 pub struct ApiFailure {
-    /// `ErrorCode`, listed in wire §7.
+    /// `ErrorCode`; Tencent [lists](https://trtc.io/document/34348) what each means.
     pub code: i64,
     /// `ErrorInfo`, for people; empty where the answer has none.
     pub info: String,
-    /// `FailAccounts`, where the answer has one (wire §3.3).
+    /// `FailAccounts`, where the answer has one: with code 70399 of an import, the users who cannot be
+    /// imported.
     pub fail_accounts: Option<Vec<String>>,
 }
 
@@ -61,7 +62,7 @@ pub struct ApiFailure {
 #[error("refused with code {code}{}", told(info))]
 #[non_exhaustive]
 pub struct ItemFailure {
-    /// `ResultCode`, listed in wire §7.
+    /// `ResultCode`; Tencent [lists](https://trtc.io/document/34348) what each means.
     pub code: i64,
     /// `ResultInfo`, for people; empty where the answer has none.
     pub info: String,

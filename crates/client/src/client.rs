@@ -35,7 +35,7 @@ pub struct Options {
 
 impl Options {
     /// How long one try of a call may take in all. The server gives up on its own work after 3 s, and
-    /// callers are told to wait longer (wire §1.2). 10 s by default.
+    /// an answer should be waited for a little longer. 10 s by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Options {
         self.timeout = timeout;

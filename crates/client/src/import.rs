@@ -81,6 +81,11 @@ impl Client {
     ///
     /// An id that is given more than once counts with its last entry.
     ///
+    /// muster leaves out an id that is not valid, and one that was deleted too recently to be imported
+    /// again. If all valid ids are of the latter kind there is no list, but [`CallError::Api`] with
+    /// code 70399: nobody is imported, and [`fail_accounts`](crate::ApiFailure::fail_accounts) names
+    /// them. A nickname or an avatar that is too long refuses the whole call (40601).
+    ///
     /// ```no_run
     /// # use muster_client::{CallError, Client, ImportEntry};
     /// # async fn example(client: &Client) -> Result<(), CallError> {

@@ -1,4 +1,4 @@
-//! The names of profile fields (wire §3.8): what
+//! The names of profile fields: what
 //! [`portrait_get`](crate::Client::portrait_get) asks for and
 //! [`portrait_set`](crate::Client::portrait_set) sets.
 //!

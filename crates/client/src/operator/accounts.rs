@@ -61,7 +61,7 @@ impl Operator {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Account {
-    /// The one internal id (wire §4.2), decimal.
+    /// The number that muster gives each account, never twice; decimal.
     pub internal_id: String,
     /// The team's own name for the user.
     pub user_id: String,

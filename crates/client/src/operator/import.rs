@@ -59,7 +59,8 @@ pub struct ImportedEntry {
     pub user_id: Option<String>,
     /// What became of it.
     pub result: Outcome,
-    /// Of a refused one: the code with which the account API refuses it (wire §7).
+    /// Of a refused one: the code with which the account API refuses it, such as 70402 for a bad
+    /// parameter.
     pub code: Option<i64>,
     /// Of a refused one: why, for people.
     pub reason: Option<String>,

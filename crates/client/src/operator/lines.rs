@@ -173,7 +173,8 @@ pub struct RefusedLine {
     pub line: u64,
     /// Whom it names, if that can be told.
     pub user_id: Option<String>,
-    /// The code with which the account API refuses it (wire §7).
+    /// The code with which the account API refuses it, such as 70402 for a bad
+    /// parameter.
     pub code: i64,
     /// Why, for people.
     pub reason: String,
