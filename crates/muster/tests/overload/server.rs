@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use muster_client::operator::Operator;
 use muster_testkit::{Launch, Muster, PATIENCE, SDKAPPID, http, usersig};
 use tokio::time::sleep;
 
@@ -55,6 +56,10 @@ impl Server {
 
     pub(crate) async fn connect(&self) -> Peer {
         Peer::open(self.url()).await
+    }
+
+    pub(crate) fn operator(&self) -> Operator {
+        Operator::new(self.muster.operator_url(), &self.muster.operator_token()).unwrap()
     }
 
     /// The value of a series of whole numbers in `/metrics`, named as it is written there.

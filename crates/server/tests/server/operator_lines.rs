@@ -238,6 +238,17 @@ async fn a_commit_has_about_4_mib_at_most() {
         next += count;
     }
     assert_eq!(answer[3]["created"], 150);
+    // Lines that are too long count as well.
+    let long = "x".repeat(64 * 1024 + 1);
+    let line = |i: usize| format!("{long}\n{{\"user_id\":\"v{i}\"}}\n");
+    let body: String = (0..150).map(line).collect();
+    let answer = import(&server, body).await;
+    assert_eq!(answer.len(), 4, "{answer:?}");
+    let done = &answer[3];
+    assert_eq!(
+        (&done["created"], &done["refused"]),
+        (&json!(150), &json!(150))
+    );
 }
 
 #[tokio::test]

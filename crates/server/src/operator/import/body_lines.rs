@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use memchr::{memchr, memrchr};
 use tokio::time::timeout;
@@ -15,21 +15,24 @@ pub(super) const LINE_LIMIT_BYTES: usize = 64 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// The most bytes that a line has besides its text.
+pub(super) const LINE_END_BYTES: usize = b"\r\n".len();
+
 /// The lines of a body. What is held of it is about one piece and one line.
 pub(super) struct BodyLines {
     /// `None` after its end.
     body: Option<Body>,
     /// Between two pieces of the body.
     timeout: Duration,
-    /// Lines that are whole and not taken yet.
+    /// Lines that are whole and not taken yet. Each slice of them keeps all of them, so they have a buffer
+    /// of their own that has room for nothing else.
     whole: Bytes,
-    /// The beginning of a line. Pieces are copied together: their buffers can be much larger than what
-    /// is in them, and live as long as the last slice.
-    begun: BytesMut,
-    /// The line that is coming is too long, and what came of it is gone.
-    skips: bool,
-    /// It has come to its end, and is the next line.
-    skipped: bool,
+    /// The beginning of a line.
+    begun: Vec<u8>,
+    /// The line that is coming is too long. This is how long it is so far; what came of it is gone.
+    skipping: Option<usize>,
+    /// A line that was too long has come to its end, and is the next line.
+    skipped: Option<usize>,
     /// Nothing has come yet but a part of a byte order mark.
     at_start: bool,
 }
@@ -39,7 +42,9 @@ pub(super) struct BodyLines {
 pub(super) enum Line {
     Text(Bytes),
     /// Longer than [`LINE_LIMIT_BYTES`].
-    TooLong,
+    TooLong {
+        bytes: usize,
+    },
 }
 
 impl BodyLines {
@@ -48,17 +53,17 @@ impl BodyLines {
             body: Some(body),
             timeout,
             whole: Bytes::new(),
-            begun: BytesMut::new(),
-            skips: false,
-            skipped: false,
+            begun: Vec::new(),
+            skipping: None,
+            skipped: None,
             at_start: true,
         }
     }
 
     /// The next line of what has come.
     pub(super) fn take(&mut self) -> Option<Line> {
-        if mem::take(&mut self.skipped) {
-            return Some(Line::TooLong);
+        if let Some(bytes) = self.skipped.take() {
+            return Some(Line::TooLong { bytes });
         }
         if self.whole.is_empty() {
             return None;
@@ -75,7 +80,7 @@ impl BodyLines {
             line.truncate(line.len() - 1);
         }
         if line.len() > LINE_LIMIT_BYTES {
-            return Some(Line::TooLong);
+            return Some(Line::TooLong { bytes: line.len() });
         }
         Some(Line::Text(line))
     }
@@ -106,36 +111,38 @@ impl BodyLines {
     }
 
     fn push(&mut self, mut piece: &[u8]) {
-        if self.skips {
-            let Some(end) = memchr(b'\n', piece) else {
+        if let Some(bytes) = &mut self.skipping {
+            let end = memchr(b'\n', piece);
+            *bytes += end.unwrap_or(piece.len());
+            let Some(end) = end else {
                 return;
             };
-            self.skips = false;
-            self.skipped = true;
+            self.skipped = self.skipping.take();
             piece = &piece[end + 1..];
         }
-        match memrchr(b'\n', piece) {
-            Some(end) => {
-                self.begun.extend_from_slice(&piece[..=end]);
-                self.whole = self.begun.split().freeze();
-                self.without_mark();
-                self.begun.extend_from_slice(&piece[end + 1..]);
-            }
-            None => self.begun.extend_from_slice(piece),
-        }
-        // One byte more may be the first of a line end of two.
-        if self.begun.len() > LINE_LIMIT_BYTES + 1 {
+        if let Some(end) = memrchr(b'\n', piece) {
+            let (ended, rest) = piece.split_at(end + 1);
+            self.whole = [&self.begun, ended].concat().into();
             self.begun.clear();
-            self.skips = true;
+            self.without_mark();
+            piece = rest;
+        }
+        let bytes = self.begun.len() + piece.len();
+        // One byte more may be the first of a line end of two.
+        if bytes > LINE_LIMIT_BYTES + 1 {
+            self.begun.clear();
+            self.skipping = Some(bytes);
             self.at_start = false;
+        } else {
+            self.begun.extend_from_slice(piece);
         }
     }
 
     /// What has begun is the last line.
     fn end(&mut self) {
         self.body = None;
-        self.skipped = mem::take(&mut self.skips);
-        self.whole = self.begun.split().freeze();
+        self.skipped = self.skipping.take();
+        self.whole = mem::take(&mut self.begun).into();
         self.without_mark();
     }
 
@@ -179,7 +186,9 @@ mod tests {
             text(""),
             text("two"),
             text(&long),
-            Line::TooLong,
+            Line::TooLong {
+                bytes: long.len() + 1,
+            },
             text("\u{feff}three"),
             text(&long),
             text("four"),
@@ -206,13 +215,32 @@ mod tests {
         assert_eq!(lines(&[b"one\n", b"two\r"]), [text("one"), text("two")]);
         assert_eq!(lines(&[b"\xef\xbb\xbf"]), []);
         let huge = vec![b'x'; LINE_LIMIT_BYTES + 2];
-        assert_eq!(lines(&[&huge]), [Line::TooLong]);
-        assert_eq!(lines(&[&huge, b"\r", b"x"]), [Line::TooLong]);
+        let too_long = |more| Line::TooLong {
+            bytes: huge.len() + more,
+        };
+        assert_eq!(lines(&[&huge]), [too_long(0)]);
+        assert_eq!(lines(&[&huge, b"\r", b"x"]), [too_long(2)]);
         let two = [b"\n", &huge[..]].concat();
-        assert_eq!(lines(&[&huge, &two]), [Line::TooLong, Line::TooLong]);
+        assert_eq!(lines(&[&huge, &two]), [too_long(0), too_long(0)]);
         assert_eq!(
             lines(&[&huge, &huge, b"\n", b"y"]),
-            [Line::TooLong, text("y")]
+            [too_long(huge.len()), text("y")]
         );
+    }
+
+    /// What keeps a line keeps its buffer.
+    #[test]
+    fn a_line_shares_its_buffer_with_the_lines_that_came_with_it_and_with_nothing_else() {
+        let huge = vec![b'x'; 2 * LINE_LIMIT_BYTES];
+        let mut lines = BodyLines::new(Body::empty(), Duration::ZERO);
+        for piece in [&huge[..], b"\nalice\nb", &huge, b"\n", b"bo", b"b\n", &huge] {
+            lines.push(piece);
+            while let Some(line) = lines.take() {
+                if let Line::Text(line) = line {
+                    let buffer = line.try_into_mut().unwrap();
+                    assert!(buffer.capacity() <= 10, "{}", buffer.capacity());
+                }
+            }
+        }
     }
 }

@@ -8,11 +8,12 @@ use muster_accounts::rules::import::ImportEntry;
 use serde_json::error::Category;
 
 use super::{
-    body_lines::{LINE_LIMIT_BYTES, Line},
+    body_lines::{LINE_END_BYTES, LINE_LIMIT_BYTES, Line},
     entry::{Entry, Reason},
 };
 
-/// The most lines of a commit, and the most bytes; the last line may go beyond.
+/// The most lines of a commit, and the most bytes; the last line may go beyond. Each byte of the body counts,
+/// also those of blank lines and of lines that are too long: a good line may keep what came with it.
 const LINES_MAX: usize = 10_000;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -63,7 +64,7 @@ impl Gathered {
         self.count += 1;
         let refused = match line {
             Line::Text(line) => {
-                self.bytes += line.len();
+                self.bytes += line.len() + LINE_END_BYTES;
                 if line.trim_ascii().is_empty() {
                     return;
                 }
@@ -72,7 +73,8 @@ impl Gathered {
                     Err(refused) => refused,
                 }
             }
-            Line::TooLong => {
+            Line::TooLong { bytes } => {
+                self.bytes += bytes + LINE_END_BYTES;
                 let limit = LINE_LIMIT_BYTES;
                 let reason = format!("The line is longer than {limit} bytes.");
                 nobody(position, Reason::bad(reason))

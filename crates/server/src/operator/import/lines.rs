@@ -37,7 +37,9 @@ use crate::{
     stream::Exchange,
 };
 
-/// How many such imports there are at a time. Each holds two commits, about 12 MiB at most.
+/// How many such imports there are at a time. Each holds two commits at most, about 25 MiB: of each up to 4 MiB
+/// of the body with the ends of two pieces, as much again if refused lines have names that long, and 3 MiB
+/// that go with 10,000 lines.
 pub(in crate::operator) const IMPORTS_MAX: usize = 4;
 
 /// A commit has as many accounts as a hundred calls, and nobody waits for one answer.
