@@ -7,6 +7,9 @@ use crate::{ApiFailure, CallError, ItemFailure, TransportError, operator::Operat
 /// Codes of the operator API that stay until something is changed.
 const NOT_BY_ITSELF: [&str; 2] = ["app_not_found", "invalid_request"];
 
+/// The operator API's code for a body that broke off on its way.
+const BODY_CUT_OFF: &str = "body_cut_off";
+
 /// Whether, when and how a failed call is worth another try.
 ///
 /// ```
@@ -121,15 +124,17 @@ impl TransportError {
 }
 
 impl OperatorError {
-    /// What to do about it: again if the server is away, stops, or has trouble or too much to do.
+    /// What to do about it: again if the server is away, stops, or has trouble or too much to do, or if the
+    /// request did not come through to it.
     pub fn advice(&self) -> Advice {
         match self {
             OperatorError::Transport(error) => error.advice(),
             OperatorError::Refused { status, .. } | OperatorError::NotAnAnswer { status, .. }
-                if *status >= 500 || *status == 429 =>
+                if *status >= 500 || matches!(status, 408 | 429) =>
             {
                 Advice::Again
             }
+            OperatorError::Refused { code, .. } if code == BODY_CUT_OFF => Advice::Again,
             OperatorError::BrokenOff { code, .. } if !NOT_BY_ITSELF.contains(&code.as_str()) => {
                 Advice::Again
             }
@@ -149,5 +154,36 @@ impl ItemFailure {
     /// What to do about the item, by its code.
     pub fn advice(&self) -> Advice {
         Advice::of_code(self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_did_not_come_through_is_sent_again() {
+        for (status, code, advice) in [
+            (408, "body_timed_out", Advice::Again),
+            (400, "body_cut_off", Advice::Again),
+            (400, "invalid_request", Advice::Never),
+            (404, "app_not_found", Advice::Never),
+            (429, "too_many_imports", Advice::Again),
+            (503, "store_unavailable", Advice::Again),
+        ] {
+            let (code, message) = (code.to_owned(), String::new());
+            let refused = OperatorError::Refused {
+                status,
+                code: code.clone(),
+                message: message.clone(),
+            };
+            assert_eq!(refused.advice(), advice, "{code}");
+            let broken_off = OperatorError::BrokenOff {
+                code,
+                message,
+                lines: 1,
+            };
+            assert_eq!(broken_off.advice(), advice, "{broken_off}");
+        }
     }
 }

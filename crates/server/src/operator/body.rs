@@ -51,8 +51,8 @@ impl FromRequest<Shared> for WholeBody {
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 ApiError::payload_too_large(limit_bytes)
             }
-            Ok(Err(_)) => ApiError::invalid_request("The body could not be read."),
-            Err(_) => ApiError::invalid_request("The body did not arrive in time."),
+            Ok(Err(_)) => ApiError::body_cut_off(),
+            Err(_) => ApiError::body_timed_out(),
         };
         Err(UnreadBody::mark(error.into_response()))
     }

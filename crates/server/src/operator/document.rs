@@ -63,6 +63,14 @@ pub(super) fn document(open: OpenApi, protected: OpenApi) -> OpenApi {
             // allow null, too.
             body.required = Some(Required::False);
         }
+        if operation.request_body.is_some() {
+            if let Some(RefOr::T(bad)) = operation.responses.responses.get_mut("400") {
+                bad.description +=
+                    "; `body_cut_off`: the body broke off on its way, so send it again";
+            }
+            let description = "`body_timed_out`: the body did not arrive in time, so send it again";
+            add_error(operation, "408", description);
+        }
         for (status, description) in [
             ("500", "`internal`: the server failed"),
             (

@@ -108,6 +108,18 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
     }
 
+    /// The rest of a body did not come, though the connection stands.
+    pub(super) fn body_timed_out() -> Self {
+        let message = "The body did not arrive in time.";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_timed_out", message)
+    }
+
+    /// A body broke off on its way.
+    pub(super) fn body_cut_off() -> Self {
+        let message = "The body was cut off.";
+        Self::new(StatusCode::BAD_REQUEST, "body_cut_off", message)
+    }
+
     pub(super) fn backup_under_way() -> Self {
         let message = "Another backup is under way; try again when it is done.";
         Self::new(StatusCode::CONFLICT, "backup_under_way", message)

@@ -287,6 +287,11 @@ async fn it_is_fit_to_make_clients_of() {
         for error in ["500", "503"] {
             assert!(operation["responses"][error].is_object(), "{what}");
         }
+        let responses = &operation["responses"];
+        let takes_body = operation["requestBody"].is_object();
+        assert_eq!(responses["408"].is_object(), takes_body, "{what}");
+        let bad = responses["400"]["description"].as_str().unwrap_or_default();
+        assert_eq!(bad.contains("`body_cut_off`"), takes_body, "{what}");
     }
     let rotate = &document["paths"]["/muster/v1/apps/{sdkappid}/rotate-key"]["post"];
     assert_eq!(rotate["requestBody"]["required"], false);

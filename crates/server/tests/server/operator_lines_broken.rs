@@ -83,11 +83,7 @@ async fn a_stall_ends_it_with_what_was_imported() {
     assert_eq!(lines[0]["last"], 10_000);
     assert_eq!(
         error_of(&lines[1]),
-        (
-            "invalid_request",
-            "The body did not arrive in time.",
-            10_000
-        )
+        ("body_timed_out", "The body did not arrive in time.", 10_000)
     );
     assert_eq!(lines.len(), 2);
     peer.closed_in_silence().await;
@@ -99,7 +95,7 @@ async fn a_stall_before_the_first_commit_has_a_proper_status() {
     let (server, _) = impatient().await;
     let mut peer = begin(&server, &users("u", 0..9_999)).await;
     let answer = peer.answer().await;
-    assert_error(&answer, 400, "invalid_request");
+    assert_error(&answer, 408, "body_timed_out");
     assert!(answer.closes());
     assert_eq!(accounts(&server).await, 1);
 }
@@ -114,7 +110,7 @@ async fn a_body_may_take_longer_than_other_bodies_may() {
     store.reached().await;
     // Nothing is read while the store has one commit and the next one waits.
     let mut idle = begin(&server, "\n").await;
-    assert_error(&idle.answer().await, 400, "invalid_request");
+    assert_error(&idle.answer().await, 408, "body_timed_out");
     store.set(Fault::None);
     store.release();
     let lines = lines_of(&peer.answer().await.body);
@@ -133,9 +129,13 @@ async fn a_body_that_is_cut_off_ends_it_with_what_was_imported() {
     let lines = lines_of(&peer.answer().await.body);
     assert_eq!(
         error_of(&lines[1]),
-        ("invalid_request", "The body was cut off.", 10_000)
+        ("body_cut_off", "The body was cut off.", 10_000)
     );
     assert_eq!(accounts(&server).await, 10_001);
+    // Before the first commit it has a status.
+    let mut peer = begin(&server, &users("v", 0..10)).await;
+    peer.stream.shutdown().await.unwrap();
+    assert_error(&peer.answer().await, 400, "body_cut_off");
 }
 
 #[tokio::test]

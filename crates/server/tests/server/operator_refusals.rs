@@ -2,6 +2,7 @@
 
 use muster_server::Limits;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     harness::{self, APP, KEY, Setup, TOKEN, request},
@@ -220,8 +221,12 @@ async fn bodies_are_bounded_in_size_and_time() {
     let whole = request("POST", APPS, &authorization, r#"{"sdkappid":7}"#);
     slow.send(&whole[..whole.len() - 1]).await;
     let answer = slow.answer().await;
-    assert_error(&answer, 400, "invalid_request");
+    assert_error(&answer, 408, "body_timed_out");
     assert!(answer.closes());
+    let mut gone = Peer::connect(server.operator).await;
+    gone.send(&whole[..whole.len() - 1]).await;
+    gone.stream.shutdown().await.unwrap();
+    assert_error(&gone.answer().await, 400, "body_cut_off");
 }
 
 #[tokio::test]

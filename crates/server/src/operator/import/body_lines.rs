@@ -99,14 +99,12 @@ impl BodyLines {
                 }
                 Ok(true)
             }
-            Ok(Some(Err(_))) => Err(ApiError::invalid_request("The body was cut off.")),
+            Ok(Some(Err(_))) => Err(ApiError::body_cut_off()),
             Ok(None) => {
                 self.end();
                 Ok(true)
             }
-            Err(_) => Err(ApiError::invalid_request(
-                "The body did not arrive in time.",
-            )),
+            Err(_) => Err(ApiError::body_timed_out()),
         }
     }
 
