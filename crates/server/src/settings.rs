@@ -42,7 +42,8 @@ pub struct Limits {
     /// From the first byte of a request's head to its end; also for a TLS handshake, from the
     /// connection's beginning. 10 s.
     pub header_timeout_s: u64,
-    /// From the end of the head to the end of the body (wire §1.2). 10 s.
+    /// From the end of the head to the end of the body (wire §1.2). Of an import of lines over the operator
+    /// API: from the end of one line to the end of the next. 10 s.
     pub body_timeout_s: u64,
     /// Between requests on one connection, and before the first one; the protocol promises at least
     /// 60 s (wire §1.2). 75 s.

@@ -1,6 +1,6 @@
 //! Imports of lines that do not come to their end, and what they hold meanwhile.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use muster_server::Limits;
 use serde_json::{Value, json};
@@ -75,6 +75,53 @@ async fn a_commit_is_told_of_while_lines_come() {
     assert_eq!((lines.len(), &lines[2]["done"]), (3, &json!(true)));
 }
 
+/// Who has no more to send for now need not wait for the rest of a commit.
+#[tokio::test]
+async fn lines_are_committed_though_no_more_come() {
+    let (server, _) = start(Limits::default()).await;
+    let mut peer = begin(&server, &(users("u", 0..10) + "{")).await;
+    peer.receives(br#"{"first":1,"last":10,"created":10,"#)
+        .await;
+    assert_eq!(accounts(&server).await, 11);
+    peer.send(chunk(b"}\n")).await;
+    peer.receives(br#"{"first":11,"last":11,"created":0,"#)
+        .await;
+    peer.send(chunk(users("v", 0..10).as_bytes())).await;
+    peer.send("0\r\n\r\n").await;
+    let lines = lines_of(&peer.answer().await.body);
+    assert_eq!(
+        (&lines[2]["last"], &lines[3]["lines"]),
+        (&json!(21), &json!(21))
+    );
+}
+
+/// Bytes are no lines.
+#[tokio::test]
+async fn a_line_that_does_not_come_to_its_end_ends_it() {
+    let (server, _) = impatient().await;
+    // However slowly it comes...
+    let mut peer = begin(&server, &users("u", 0..10)).await;
+    soon(async {
+        loop {
+            peer.send(chunk(b"x")).await;
+            let told = tokio::time::timeout(Duration::from_millis(100), peer.receives(b"error"));
+            if told.await.is_ok() {
+                return;
+            }
+        }
+    })
+    .await;
+    let lines = lines_of(&peer.answer().await.body);
+    assert_eq!(lines[0]["created"], 10);
+    let (code, _, accounted_for) = error_of(&lines[1]);
+    assert_eq!((code, accounted_for), ("body_timed_out", 10));
+    // ... or however fast.
+    let mut peer = begin(&server, &users("v", 0..10)).await;
+    let piece = chunk(&[b'x'; 1000]);
+    soon(async { while peer.stream.write_all(&piece).await.is_ok() {} }).await;
+    assert_eq!(accounts(&server).await, 21);
+}
+
 #[tokio::test]
 async fn a_stall_ends_it_with_what_was_imported() {
     let (server, _) = impatient().await;
@@ -82,25 +129,27 @@ async fn a_stall_ends_it_with_what_was_imported() {
     let lines = lines_of(&peer.answer().await.body);
     assert_eq!(lines[0]["last"], 10_000);
     assert_eq!(
-        error_of(&lines[1]),
-        ("body_timed_out", "The body did not arrive in time.", 10_000)
+        (&lines[1]["first"], &lines[1]["created"]),
+        (&json!(10_001), &json!(100))
     );
-    assert_eq!(lines.len(), 2);
+    let message = "The body did not arrive in time.";
+    assert_eq!(error_of(&lines[2]), ("body_timed_out", message, 10_100));
+    assert_eq!(lines.len(), 3);
     peer.closed_in_silence().await;
-    assert_eq!(accounts(&server).await, 10_001);
+    assert_eq!(accounts(&server).await, 10_101);
 }
 
 #[tokio::test]
 async fn a_stall_before_the_first_commit_has_a_proper_status() {
     let (server, _) = impatient().await;
-    let mut peer = begin(&server, &users("u", 0..9_999)).await;
+    let mut peer = begin(&server, r#"{"user_id":"u""#).await;
     let answer = peer.answer().await;
     assert_error(&answer, 408, "body_timed_out");
     assert!(answer.closes());
     assert_eq!(accounts(&server).await, 1);
 }
 
-/// What matters is the time between two pieces, not that of the whole; and a slow store is no stall.
+/// What matters is the time between two lines, not that of the whole; and a slow store is no stall.
 #[tokio::test]
 async fn a_body_may_take_longer_than_other_bodies_may() {
     let (server, store) = impatient().await;
@@ -109,7 +158,7 @@ async fn a_body_may_take_longer_than_other_bodies_may() {
     peer.send(b"0\r\n\r\n").await;
     store.reached().await;
     // Nothing is read while the store has one commit and the next one waits.
-    let mut idle = begin(&server, "\n").await;
+    let mut idle = begin(&server, "{").await;
     assert_error(&idle.answer().await, 408, "body_timed_out");
     store.set(Fault::None);
     store.release();
@@ -120,20 +169,20 @@ async fn a_body_may_take_longer_than_other_bodies_may() {
 #[tokio::test]
 async fn a_body_that_is_cut_off_ends_it_with_what_was_imported() {
     let (server, _) = start(Limits::default()).await;
-    let body = users("u", 0..15_000);
+    let body = users("u", 0..15_000) + r#"{"user_id":"cut"}"#;
     let mut peer = Peer::connect(server.operator).await;
     peer.send(head(LINES, body.len() + 1)).await;
     peer.send(&body).await;
-    peer.receives(br#""last":10000,"#).await;
+    peer.receives(br#""last":15000,"#).await;
     peer.stream.shutdown().await.unwrap();
     let lines = lines_of(&peer.answer().await.body);
     assert_eq!(
-        error_of(&lines[1]),
-        ("body_cut_off", "The body was cut off.", 10_000)
+        error_of(&lines[2]),
+        ("body_cut_off", "The body was cut off.", 15_000)
     );
-    assert_eq!(accounts(&server).await, 10_001);
+    assert_eq!(accounts(&server).await, 15_001);
     // Before the first commit it has a status.
-    let mut peer = begin(&server, &users("v", 0..10)).await;
+    let mut peer = begin(&server, "{").await;
     peer.stream.shutdown().await.unwrap();
     assert_error(&peer.answer().await, 400, "body_cut_off");
 }
@@ -267,7 +316,7 @@ async fn what_is_sent_beyond_two_commits_waits_with_the_caller() {
             sent += 1;
         }
     };
-    let waited = tokio::time::timeout(std::time::Duration::from_secs(2), stuck);
+    let waited = tokio::time::timeout(Duration::from_secs(2), stuck);
     assert!(waited.await.is_err(), "all of it was taken");
     assert_eq!(store.waiting(), 1);
 }
@@ -309,7 +358,7 @@ async fn a_stop_ends_it_after_the_commit_under_way() {
     // One commit under way, and one behind it.
     peer.send(chunk(users("v", 0..20_000).as_bytes())).await;
     store.reached().await;
-    let mut waits = begin(&server, &users("w", 0..10)).await;
+    let mut waits = begin(&server, "{").await;
     assert_eq!(
         server.operate("GET", "/muster/v1/health", "").await.status,
         200

@@ -1,12 +1,11 @@
 //! A body, cut into lines as it comes.
 
-use std::{mem, time::Duration};
+use std::mem;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use memchr::{memchr, memrchr};
-use tokio::time::timeout;
 
 use crate::operator::error::ApiError;
 
@@ -22,8 +21,6 @@ pub(super) const LINE_END_BYTES: usize = b"\r\n".len();
 pub(super) struct BodyLines {
     /// `None` after its end.
     body: Option<Body>,
-    /// Between two pieces of the body.
-    timeout: Duration,
     /// Lines that are whole and not taken yet. Each slice of them keeps all of them, so they have a buffer
     /// of their own that has room for nothing else.
     whole: Bytes,
@@ -48,10 +45,9 @@ pub(super) enum Line {
 }
 
 impl BodyLines {
-    pub(super) fn new(body: Body, timeout: Duration) -> Self {
+    pub(super) fn new(body: Body) -> Self {
         Self {
             body: Some(body),
-            timeout,
             whole: Bytes::new(),
             begun: Vec::new(),
             skipping: None,
@@ -91,20 +87,19 @@ impl BodyLines {
         let Some(body) = &mut self.body else {
             return Ok(false);
         };
-        match timeout(self.timeout, body.frame()).await {
-            Ok(Some(Ok(frame))) => {
+        match body.frame().await {
+            Some(Ok(frame)) => {
                 // Trailers say nothing here.
                 if let Ok(piece) = frame.into_data() {
                     self.push(&piece);
                 }
                 Ok(true)
             }
-            Ok(Some(Err(_))) => Err(ApiError::body_cut_off()),
-            Ok(None) => {
+            Some(Err(_)) => Err(ApiError::body_cut_off()),
+            None => {
                 self.end();
                 Ok(true)
             }
-            Err(_) => Err(ApiError::body_timed_out()),
         }
     }
 
@@ -158,7 +153,7 @@ mod tests {
 
     /// The lines of a body that comes in these pieces.
     fn lines(pieces: &[&[u8]]) -> Vec<Line> {
-        let mut lines = BodyLines::new(Body::empty(), Duration::ZERO);
+        let mut lines = BodyLines::new(Body::empty());
         let mut taken = Vec::new();
         for piece in pieces {
             lines.push(piece);
@@ -230,7 +225,7 @@ mod tests {
     #[test]
     fn a_line_shares_its_buffer_with_the_lines_that_came_with_it_and_with_nothing_else() {
         let huge = vec![b'x'; 2 * LINE_LIMIT_BYTES];
-        let mut lines = BodyLines::new(Body::empty(), Duration::ZERO);
+        let mut lines = BodyLines::new(Body::empty());
         for piece in [&huge[..], b"\nalice\nb", &huge, b"\n", b"bo", b"b\n", &huge] {
             lines.push(piece);
             while let Some(line) = lines.take() {

@@ -6,7 +6,7 @@
 
 mod answer;
 
-use std::{convert::Infallible, pin::Pin, sync::Arc};
+use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -17,7 +17,10 @@ use axum::{
 use futures_util::stream;
 use muster_accounts::SdkAppId;
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
 use tracing::error;
 
 use self::answer::{
@@ -45,6 +48,11 @@ pub(in crate::operator) const IMPORTS_MAX: usize = 4;
 /// A commit has as many accounts as a hundred calls, and nobody waits for one answer.
 const DEADLINES: u32 = 10;
 
+/// Lines that came are committed once no other one has come to its end for so long, ...
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// ... and once they have been gathered for so long.
+const GATHERING_MAX: Duration = Duration::from_secs(5);
+
 /// How an import of lines is made.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -59,13 +67,16 @@ struct LineParameters {
 /// Import accounts, a line each
 ///
 /// The body is NDJSON of any length: an account a line. Blank lines are passed over, but counted. Up to
-/// 10,000 lines make one commit; once it is on disk the answer gets a line that accounts for them. A line
+/// 10,000 lines or 4 MiB make one commit, and fewer if no more come for a second; once it is on disk the answer
+/// gets a line that accounts for them. A line
 /// that is wrong, longer than 64 KiB (code 70402), or whose user was deleted too recently (code 70399)
 /// refuses only itself. If the app's edition allows no more accounts (code 70398), nothing of the commit is
 /// imported. Of a user named more than once the last good line counts. The last line of the answer has
 /// `done`, or `error` if the import broke off: then of the lines behind the last commit that was told of
 /// nothing is promised, and they can be sent again. Read the answer while sending, for who does not is not
-/// read from. No webhook is told.
+/// read from. However long the whole
+/// takes, a line has to come to its end every `limits.body_timeout_s` (10 s), or the import ends with
+/// `body_timed_out`. No webhook is told.
 #[utoipa::path(
     post, path = "/muster/v1/apps/{sdkappid}/accounts:import", operation_id = "import_lines",
     tag = "accounts", params(AppNumber, LineParameters),
@@ -221,7 +232,7 @@ enum Step {
 impl LineImport {
     fn new(to: Target, body: Body, place: OwnedSemaphorePermit) -> Self {
         Self {
-            lines: BodyLines::new(body, to.shared.body_timeout),
+            lines: BodyLines::new(body),
             stopping: to.shared.core.stopping.clone(),
             to,
             gathering: Gathered::from(1),
@@ -243,6 +254,7 @@ impl LineImport {
                     return end.map_or_else(Step::Failed, |()| Step::Done);
                 }
             }
+            let patience = self.to.shared.body_timeout;
             let has_room = self.ready.is_none() && self.end.is_none();
             tokio::select! {
                 biased;
@@ -260,7 +272,7 @@ impl LineImport {
                     self.ready = None;
                     self.end = Some(Err(ApiError::stopping()));
                 }
-                gathered = gather(&mut self.lines, &mut self.gathering), if has_room => {
+                gathered = gather(&mut self.lines, &mut self.gathering, patience), if has_room => {
                     match gathered {
                         Ok(Some(gathered)) => self.ready = Some(Ready::from(gathered)),
                         Ok(None) => self.end = Some(Ok(())),
@@ -281,20 +293,41 @@ async fn under_way(committing: &mut Option<Commit>) -> Result<CommittedLinesBody
 }
 
 /// The lines of the next commit; `None` if none are left. What was gathered stays if the caller stops
-/// waiting.
+/// waiting. A line that comes to its end within `patience` is all that keeps an import going.
 async fn gather(
     lines: &mut BodyLines,
     gathering: &mut Gathered,
+    patience: Duration,
 ) -> Result<Option<Gathered>, ApiError> {
+    let begun = Instant::now();
+    let mut last_line = begun;
     loop {
+        let before = gathering.count;
         while let Some(line) = lines.take() {
             gathering.add(line);
             if gathering.is_full() {
                 return Ok(Some(gathering.take()));
             }
         }
-        if !lines.more().await? {
-            return Ok((gathering.count > 0).then(|| gathering.take()));
+        let now = Instant::now();
+        if gathering.count > before {
+            last_line = now;
+        }
+        let end = match gathering.count {
+            0 => last_line + patience,
+            _ => (last_line + PAUSE_MAX).min(begun + GATHERING_MAX),
+        };
+        // A piece that is there is taken even if the time is up; so it is looked at between the pieces too.
+        let more = if now < end {
+            timeout_at(end, lines.more()).await.ok()
+        } else {
+            None
+        };
+        match more.transpose()? {
+            Some(true) => {}
+            Some(false) => return Ok((gathering.count > 0).then(|| gathering.take())),
+            None if gathering.count > 0 => return Ok(Some(gathering.take())),
+            None => return Err(ApiError::body_timed_out()),
         }
     }
 }
