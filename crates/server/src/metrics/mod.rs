@@ -48,6 +48,7 @@ pub(crate) struct Metrics {
     usersig_misses: Counter,
     webhook_events: Family<EventLabels, Counter>,
     webhook_waiting: Gauge,
+    line_imports: Gauge,
 }
 
 /// A listener, as logs and metrics name it.
@@ -271,6 +272,7 @@ impl Metrics {
             usersig_misses: Counter::default(),
             webhook_events: Family::default(),
             webhook_waiting: Gauge::default(),
+            line_imports: Gauge::default(),
         };
         // The series are there from the start, not from the first event on.
         for listener in [ListenerName::Public, ListenerName::Operator] {
@@ -365,6 +367,11 @@ impl Metrics {
             "Events that wait for a receiver, or for its answer",
             self.webhook_waiting.clone(),
         );
+        registry.register(
+            "muster_line_imports",
+            "Imports of lines under way",
+            self.line_imports.clone(),
+        );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("muster_build", "The running version", version);
         registry.register_collector(Box::new(StoreCollector(store)));
@@ -456,6 +463,11 @@ impl Metrics {
     pub(crate) fn waiting_events(&self, change: isize) {
         self.webhook_waiting
             .inc_by(i64::try_from(change).expect("a count fits"));
+    }
+
+    /// The number of imports of lines under way, to be kept by them.
+    pub(crate) fn line_imports(&self) -> Gauge {
+        self.line_imports.clone()
     }
 
     /// Counts a session that ended before anyone tried to sign in.

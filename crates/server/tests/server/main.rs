@@ -22,6 +22,7 @@ mod operator_backup;
 mod operator_faults;
 mod operator_lines;
 mod operator_lines_broken;
+mod operator_lines_seen;
 mod operator_refusals;
 mod order;
 mod overload;

@@ -5,13 +5,15 @@
 //! whoever goes away ends it, at the latest with the commit that is under way.
 
 mod answer;
+mod asked;
+mod trace;
 
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequestParts as _, Request, State},
-    http::{header::CONTENT_TYPE, request},
+    http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
@@ -21,10 +23,11 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, timeout_at},
 };
-use tracing::error;
 
-use self::answer::{
-    CommittedLinesBody, ImportAnswerLine, ImportBrokenOffBody, ImportDoneBody, json_line,
+use self::{
+    answer::{CommittedLinesBody, ImportAnswerLine, ImportBrokenOffBody, json_line},
+    asked::Asked,
+    trace::Trace,
 };
 use super::{body_lines::BodyLines, entry::NewAccountBody, gathered::Gathered, outcome::Batch};
 use crate::{
@@ -34,10 +37,7 @@ use crate::{
         error::{ApiError, ErrorBody},
         input::{AppNumber, AppPath, Parameters},
     },
-    panics,
-    request_id::RequestId,
     stopping::Stopping,
-    stream::Exchange,
 };
 
 /// How many such imports there are at a time. Each holds two commits at most, about 25 MiB: of each up to 4 MiB
@@ -119,12 +119,13 @@ async fn begin(shared: Arc<Parts>, request: Request) -> Result<Response, ApiErro
         dry_run,
         shared: shared.clone(),
     };
-    let mut import = LineImport::new(to, body, place);
-    let first = match import.next().await {
+    let asked = Asked::of(&head);
+    let trace = Trace::begin(&to, asked.request_id);
+    let mut import = LineImport::new(to, body, place, trace);
+    let first = match asked.next_of(&mut import).await {
         Step::Failed(error) => return Err(error),
         step => step,
     };
-    let asked = Asked::of(&head);
     let lines = stream::unfold(Some((import, Some(first))), move |going_on| {
         let asked = asked.clone();
         async move {
@@ -135,11 +136,11 @@ async fn begin(shared: Arc<Parts>, request: Request) -> Result<Response, ApiErro
             };
             let (line, is_last) = match step {
                 Step::Committed(commit) => (json_line(&commit), false),
-                Step::Done => (json_line(&import.total), true),
+                Step::Done => (json_line(&import.trace.total), true),
                 Step::Failed(error) => {
                     asked.broken_off(&error);
                     (
-                        json_line(&ImportBrokenOffBody::new(&error, &import.total)),
+                        json_line(&ImportBrokenOffBody::new(&error, &import.trace.total)),
                         true,
                     )
                 }
@@ -150,43 +151,6 @@ async fn begin(shared: Arc<Parts>, request: Request) -> Result<Response, ApiErro
     });
     let content_type = [(CONTENT_TYPE, "application/x-ndjson")];
     Ok((content_type, Body::from_stream(lines)).into_response())
-}
-
-/// The request whose answer is under way.
-#[derive(Clone)]
-struct Asked {
-    request_id: Option<RequestId>,
-    exchange: Option<Arc<Exchange>>,
-}
-
-impl Asked {
-    fn of(head: &request::Parts) -> Self {
-        Self {
-            request_id: head.extensions.get().copied(),
-            exchange: head.extensions.get().cloned(),
-        }
-    }
-
-    /// The next step, also if it panics: the caller is told, and can go on elsewhere.
-    async fn next_of(&self, import: &mut LineImport) -> Step {
-        let step = panics::catch(import.next()).await;
-        step.unwrap_or_else(|panic| {
-            let request_id = self.request_id.map(tracing::field::display);
-            error!(request_id, panic, "panicked in an import of lines");
-            Step::Failed(ApiError::internal())
-        })
-    }
-
-    /// Notes that the answer ends before the body may have been sent.
-    fn broken_off(&self, error: &ApiError) {
-        if let Some(exchange) = &self.exchange {
-            exchange.linger();
-        }
-        if let Some(cause) = &error.cause {
-            let request_id = self.request_id.map(tracing::field::display);
-            error!(request_id, %cause, "the store failed in an import of lines");
-        }
-    }
 }
 
 /// Where the lines go.
@@ -208,8 +172,7 @@ struct LineImport {
     committing: Option<Commit>,
     /// No more is read: all was, or this is why not.
     end: Option<Result<(), ApiError>>,
-    /// Of the commits that were told of.
-    total: ImportDoneBody,
+    trace: Trace,
     _place: OwnedSemaphorePermit,
 }
 
@@ -230,7 +193,7 @@ enum Step {
 }
 
 impl LineImport {
-    fn new(to: Target, body: Body, place: OwnedSemaphorePermit) -> Self {
+    fn new(to: Target, body: Body, place: OwnedSemaphorePermit, trace: Trace) -> Self {
         Self {
             lines: BodyLines::new(body),
             stopping: to.shared.core.stopping.clone(),
@@ -239,7 +202,7 @@ impl LineImport {
             ready: None,
             committing: None,
             end: None,
-            total: ImportDoneBody::empty(),
+            trace,
             _place: place,
         }
     }
@@ -262,7 +225,7 @@ impl LineImport {
                     self.committing = None;
                     return match committed {
                         Ok(commit) => {
-                            self.total.add(&commit);
+                            self.trace.total.add(&commit);
                             Step::Committed(commit)
                         }
                         Err(error) => Step::Failed(error),

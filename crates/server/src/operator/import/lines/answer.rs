@@ -66,17 +66,17 @@ struct RefusedLineBody {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ImportDoneBody {
     /// How many lines there were, blank ones too.
-    lines: u64,
+    pub(super) lines: u64,
     /// How many made an account.
-    created: u64,
+    pub(super) created: u64,
     /// How many gave an account new values.
-    updated: u64,
+    pub(super) updated: u64,
     /// How many found the account as they would have it.
-    unchanged: u64,
+    pub(super) unchanged: u64,
     /// How many did not count, since a later line of the same commit names the same user.
-    superseded: u64,
+    pub(super) superseded: u64,
     /// How many were refused.
-    refused: u64,
+    pub(super) refused: u64,
     /// Always `true`.
     done: bool,
 }
