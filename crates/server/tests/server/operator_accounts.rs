@@ -316,11 +316,12 @@ async fn over_the_cap_nothing_is_imported() {
     );
     assert_eq!(
         answer["entries"][1]["reason"],
-        "The app's edition allows 100 accounts, and the new ones of this request go beyond that."
+        "The app's edition allows 100 accounts; with all the new ones that were to be imported in one go \
+         there would be more."
     );
     assert_eq!(
         answer["entries"][0]["reason"],
-        "Left as it is, for nothing of a request is imported that goes beyond the 100 accounts of \
+        "Left as it is, for nothing is imported in one go with new accounts that go beyond the 100 of \
          the app's edition."
     );
     assert_eq!(get(&server, &format!("{ACCOUNTS}/u0")).await["nick"], "");

@@ -275,10 +275,10 @@ async fn a_commit_beyond_the_cap_is_refused() {
     );
     let refused = answer[1]["refused"].as_array().unwrap();
     assert_eq!(refused.len(), 13);
-    let there = "Left as it is, for nothing of a request is imported that goes beyond the 100 accounts \
+    let there = "Left as it is, for nothing is imported in one go with new accounts that go beyond the 100 \
                  of the app's edition.";
-    let new =
-        "The app's edition allows 100 accounts, and the new ones of this request go beyond that.";
+    let new = "The app's edition allows 100 accounts; with all the new ones that were to be imported in one go \
+         there would be more.";
     let line = |line: u64, user_id: &str, reason: &str| json!({"line": line, "user_id": user_id, "code": 70398, "reason": reason});
     assert_eq!(refused[0], line(10_001, "u89", there));
     assert_eq!(refused[1], line(10_002, "u90", new));

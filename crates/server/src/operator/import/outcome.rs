@@ -131,12 +131,13 @@ impl Batch {
 fn over_cap(cap: u64, exists: bool) -> Reason {
     let text = if exists {
         format!(
-            "Left as it is, for nothing of a request is imported that goes beyond the {cap} accounts of \
+            "Left as it is, for nothing is imported in one go with new accounts that go beyond the {cap} of \
              the app's edition."
         )
     } else {
         format!(
-            "The app's edition allows {cap} accounts, and the new ones of this request go beyond that."
+            "The app's edition allows {cap} accounts; with all the new ones that were to be imported in one \
+             go there would be more."
         )
     };
     Reason::new(ErrorCode::OverCap, text)
