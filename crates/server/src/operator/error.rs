@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use muster_accounts::{
@@ -123,6 +123,12 @@ impl ApiError {
     pub(super) fn backup_under_way() -> Self {
         let message = "Another backup is under way; try again when it is done.";
         Self::new(StatusCode::CONFLICT, "backup_under_way", message)
+    }
+
+    /// A body is compressed, or encoded otherwise.
+    pub(super) fn body_encoded() -> Self {
+        let message = "The body has a Content-Encoding, which nothing here undoes. Send the lines as they are.";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body_encoded", message)
     }
 
     pub(super) fn too_many_imports(limit: usize) -> Self {
@@ -253,6 +259,10 @@ impl IntoResponse for ApiError {
             error: self.detail(),
         };
         let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            let seconds = HeaderValue::from_static("1");
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
         response.extensions_mut().insert(self);
         response
     }

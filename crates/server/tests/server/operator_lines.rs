@@ -379,6 +379,19 @@ async fn what_is_wrong_from_the_start_has_a_proper_status() {
         assert_error(&answer, status, code);
         assert!(answer.closes());
     }
+    for (encoding, status) in [("gzip", 415), ("identity", 200)] {
+        let encoding = format!("\r\nContent-Encoding: {encoding}\r\n\r\n");
+        let dry = head(&format!("{LINES}?dry_run=true"), body.len());
+        let mut peer = Peer::connect(server.operator).await;
+        peer.send(dry.replace("\r\n\r\n", &encoding)).await;
+        peer.send(&body).await;
+        let answer = peer.answer().await;
+        assert_eq!(answer.status, status);
+        if status == 415 {
+            assert_error(&answer, status, "body_encoded");
+            assert!(answer.closes());
+        }
+    }
     let mut peer = Peer::connect(server.operator).await;
     peer.send(head(LINES, body.len()).replace(TOKEN, "another-token"))
         .await;

@@ -263,6 +263,7 @@ async fn four_go_on_at_a_time() {
     let mut refused = begin(&server, &users("u", 0..100_000)).await;
     let answer = refused.answer().await;
     assert_error(&answer, 429, "too_many_imports");
+    assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(
         answer.json()["error"]["message"],
         "4 imports of lines are under way; try again when one of them is done."

@@ -13,7 +13,7 @@ use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequestParts as _, Request, State},
-    http::header::CONTENT_TYPE,
+    http::header::{CONTENT_ENCODING, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
@@ -91,7 +91,14 @@ struct LineParameters {
         ),
         (status = 400, description = "`invalid_request`", body = ErrorBody),
         (status = 404, description = "`app_not_found`", body = ErrorBody),
-        (status = 429, description = "`too_many_imports`: four are under way", body = ErrorBody)
+        (
+            status = 415, description = "`body_encoded`: the body has a `Content-Encoding`; send the lines as they are",
+            body = ErrorBody
+        ),
+        (
+            status = 429, description = "`too_many_imports`: four are under way", body = ErrorBody,
+            headers(("Retry-After", description = "In seconds"))
+        )
     )
 )]
 pub(in crate::operator) async fn import(
@@ -111,6 +118,10 @@ async fn begin(shared: Arc<Parts>, request: Request) -> Result<Response, ApiErro
     let AppPath(app) = AppPath::from_request_parts(&mut head, &state).await?;
     let Parameters(LineParameters { dry_run }) =
         Parameters::from_request_parts(&mut head, &state).await?;
+    let encoding = head.headers.get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(ApiError::body_encoded());
+    }
     shared.existing_app(app).await?;
     let place = shared.line_imports.clone().try_acquire_owned();
     let place = place.map_err(|_| ApiError::too_many_imports(IMPORTS_MAX))?;
