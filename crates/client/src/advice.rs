@@ -36,8 +36,8 @@ pub enum Advice {
 }
 
 impl Advice {
-    /// The advice for an `ErrorCode` or a `ResultCode`: that of the table in wire §7, for all codes
-    /// of the protocol, also those that only Tencent's servers send. [`Never`](Self::Never) for a
+    /// The advice for an `ErrorCode` or a `ResultCode`: that of the protocol's table, for all codes it has,
+    /// also those that only Tencent's servers send. [`Never`](Self::Never) for a
     /// code that the table does not have.
     pub const fn of_code(code: i64) -> Advice {
         match code {

@@ -101,8 +101,8 @@ impl<'p> Run<'p> {
             match read {
                 Some(Read::Batch(batch)) => self.dispatch(batch).await?,
                 Some(Read::End(sightings)) => return Ok(sightings),
-                Some(Read::BrokenOff(error)) => return Err(error.into()),
-                None => return Err(BreakOff::Task.into()),
+                Some(Read::BrokenOff(error)) => return Err(error),
+                None => return Err(BreakOff::Task),
             }
         }
     }

@@ -71,11 +71,11 @@ fn what_stands_before_a_broken_end_is_imported() {
     for number in 0..3000 {
         writeln!(text, "u{number},N").unwrap();
     }
-    let file = scene.write("users.csv", &format!("{text}x,\"never closed\n"));
+    let file = scene.write("users.csv", format!("{text}x,\"never closed\n"));
     let done = scene.import(&file).run().expect(1);
     assert!(done.stderr().contains("line 3002"), "{}", done.stderr());
     assert_eq!(scene.users().len(), 3000);
-    let file = scene.write("users.csv", &format!("{text}x,\"closed\"\n"));
+    let file = scene.write("users.csv", format!("{text}x,\"closed\"\n"));
     scene.import(&file).args(["--resume"]).run().expect(0);
     assert_eq!(scene.users().len(), 3001);
 }

@@ -216,16 +216,10 @@ mod tests {
     }
 
     fn cells(raw: &Raw) -> Vec<Vec<u8>> {
-        let Raw::Row { fields, ends } = raw else {
+        let Raw::Row(row) = raw else {
             panic!("it is no row");
         };
-        let mut begin = 0;
-        let cell = |end: &u32| {
-            let cell = fields[begin..*end as usize].to_vec();
-            begin = *end as usize;
-            cell
-        };
-        ends.iter().map(cell).collect()
+        row.fields().map(<[u8]>::to_vec).collect()
     }
 
     #[test]
