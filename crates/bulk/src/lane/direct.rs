@@ -17,10 +17,11 @@ use crate::{
 };
 
 pub(super) const LIMITS: BatchLimits = BatchLimits {
-    // What the server commits at once.
-    users: 10_000,
-    records: 20_000,
-    bytes: 4 * 1024 * 1024,
+    // A quarter of what the server commits at once: the less is under way, the less often a user is named
+    // again meanwhile.
+    users: 2500,
+    records: 5000,
+    bytes: 1024 * 1024,
 };
 
 /// More accounts than the app's edition allows: true of all later lines as well.
