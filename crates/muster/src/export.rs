@@ -1,6 +1,7 @@
 //! `muster export`: the accounts of an app into a file, by the crate `muster-bulk`.
 
 use std::{
+    fs::{self, OpenOptions},
     io::{self, IsTerminal as _, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -36,8 +37,10 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// changed or deleted meanwhile is in it as before or as after. A user who is deleted and imported again
 /// meanwhile may be in it twice. `muster backup` copies one moment.
 ///
-/// The file is called FILE.partial until it is whole and on disk; then it takes the place of FILE. While the
-/// server does not answer, it is asked again for 5 minutes. The server is found as by `muster app`.
+/// The file is called FILE.partial until it is whole and on disk; then it takes the place of FILE. A new one
+/// has mode 0600, since it is users' data; one that is there keeps its mode, and a link leads to the file that
+/// is written. A pipe or a device is written as it is. While the server does not answer, it is asked again for
+/// 5 minutes. The server is found as by `muster app`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Export {
@@ -78,7 +81,13 @@ impl Export {
             patience: PATIENCE,
         };
         if self.file == Path::new("-") {
-            return self.print(bulk, options);
+            let open = || Ok(io::stdout());
+            return self.stream("the standard output", open, bulk, options);
+        }
+        if is_special(&self.file) {
+            let file = self.file.clone();
+            let open = || OpenOptions::new().write(true).open(&file);
+            return self.stream(&file.display().to_string(), open, bulk, options);
         }
         let connection = self.connection.operator()?;
         let (app, signals) = connection.call(async |api| {
@@ -87,8 +96,9 @@ impl Export {
         })?;
         let began = Instant::now();
         let shown = self.file.display().to_string();
-        let file = PartialFile::create(&self.file)
-            .with_context(|| format!("cannot make {shown}.partial"))?;
+        let file =
+            PartialFile::create(&self.file).with_context(|| format!("cannot write {shown}"))?;
+        let partial = file.partial().display().to_string();
         let file = Counted::new(file);
         let done = write(
             &connection,
@@ -98,8 +108,8 @@ impl Export {
             app.accounts,
             Some(signals?),
         );
-        let (exported, file) = done
-            .with_context(|| format!("there is no new {shown}, and {shown}.partial is removed"))?;
+        let (exported, file) =
+            done.with_context(|| format!("there is no new {shown}, and {partial} is removed"))?;
         let bytes = file.bytes;
         let kept = file.to.keep();
         kept.with_context(|| format!("cannot bring {shown} to the disk"))?;
@@ -107,22 +117,35 @@ impl Export {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Nothing is to be removed afterwards, so that a signal simply ends it.
-    fn print(self, bulk: Bulk, options: WriteOptions) -> anyhow::Result<ExitCode> {
+    /// Writes what is no regular file. Nothing is to be removed afterwards, so that a signal simply ends it.
+    fn stream<W: Write>(
+        self,
+        name: &str,
+        open: impl FnOnce() -> io::Result<W>,
+        bulk: Bulk,
+        options: WriteOptions,
+    ) -> anyhow::Result<ExitCode> {
         let connection = self.connection.operator()?;
         let app = connection.call(async |api| api.app(self.sdkappid).await)?;
         let began = Instant::now();
-        let stdout = Counted::new(io::stdout());
-        match write(&connection, bulk, stdout, options, app.accounts, None) {
-            Ok((exported, stdout)) => {
-                let said = summary("the standard output", exported, stdout.bytes, began);
-                // `eprint!` panics if nobody can be told.
+        let opened = open().with_context(|| format!("cannot write {name}"))?;
+        match write(
+            &connection,
+            bulk,
+            Counted::new(opened),
+            options,
+            app.accounts,
+            None,
+        ) {
+            Ok((exported, written)) => {
+                let said = summary(name, exported, written.bytes, began);
+                // The standard output may be what was written. `eprint!` panics if nobody can be told.
                 let _ = io::stderr().write_all(said.as_bytes());
                 Ok(ExitCode::SUCCESS)
             }
             // As with `muster app list | head -1`.
             Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
-            Err(error) => Err(error.context("the export to the standard output broke off")),
+            Err(error) => Err(error.context(format!("the export to {name} broke off"))),
         }
     }
 
@@ -140,6 +163,11 @@ impl Export {
             ..WriteOptions::new(format)
         })
     }
+}
+
+/// Whether a file is there, or a link leads to one, which is a pipe or a device.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
 }
 
 /// Writes all accounts into `file`, until a signal stops it.

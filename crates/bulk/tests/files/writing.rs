@@ -1,6 +1,8 @@
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::{self, Cursor, ErrorKind, Write},
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
 };
 
 use muster_bulk::file::{
@@ -183,4 +185,48 @@ fn a_partial_file_gets_its_name_when_it_is_kept() {
     for no_file in [dir.path(), "/".as_ref(), "".as_ref()] {
         assert!(PartialFile::create(no_file).is_err(), "{no_file:?}");
     }
+}
+
+/// Who may do what, as `chmod` says it.
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_file_is_for_its_owner_only_unless_one_is_there_that_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.csv");
+    PartialFile::create(&path).unwrap().keep().unwrap();
+    assert_eq!(mode(&path), 0o600);
+    for kept in [0o644, 0o640, 0o400] {
+        fs::set_permissions(&path, Permissions::from_mode(kept)).unwrap();
+        PartialFile::create(&path).unwrap().keep().unwrap();
+        assert_eq!(mode(&path), kept, "{kept:o}");
+    }
+}
+
+#[test]
+fn a_link_stays_and_the_file_that_it_leads_to_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (there, here) = (dir.path().join("there"), dir.path().join("here"));
+    fs::create_dir(&there).unwrap();
+    fs::create_dir(&here).unwrap();
+    let (target, link) = (there.join("real.csv"), here.join("link.csv"));
+    let second = here.join("second.csv");
+    symlink("../there/real.csv", &link).unwrap();
+    symlink(&link, &second).unwrap();
+    // A link may lead to what is not there yet.
+    for text in ["first", "again"] {
+        let mut file = PartialFile::create(&second).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        assert!(there.join("real.csv.partial").exists());
+        file.keep().unwrap();
+        assert!(link.is_symlink() && second.is_symlink());
+        assert!(!target.is_symlink());
+        assert_eq!(fs::read_to_string(&target).unwrap(), text);
+        assert_eq!(fs::read_dir(&here).unwrap().count(), 2);
+    }
+    let circle = here.join("circle");
+    symlink(&circle, &circle).unwrap();
+    assert!(PartialFile::create(&circle).is_err());
 }

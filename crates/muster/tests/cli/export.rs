@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, BufRead as _, BufReader, Read as _},
     net::{Shutdown, TcpListener, TcpStream},
+    os::unix::fs::{FileTypeExt as _, symlink},
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -219,6 +220,31 @@ fn an_export_that_cannot_be_leaves_nothing_behind() {
     assert!(refused.contains("remove it"), "{refused}");
     assert_eq!(fs::read(&partial).unwrap(), b"of another");
     assert_eq!(fs::read(&path).unwrap(), b"before");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn an_export_leaves_pipes_and_links_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = dev(&dir.path().join("data")).start();
+    import(&server, &[("alice", "Alice", "")]);
+    let pipe = dir.path().join("pipe.ndjson");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let link = dir.path().join("link.ndjson");
+    symlink(&pipe, &link).unwrap();
+    for path in [&pipe, &link] {
+        let child = spawn(&arguments(&server, path.to_str().unwrap(), &[]));
+        let text = fs::read_to_string(&pipe).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success(), "{said}");
+        assert_eq!(lines(&text)[1]["user_id"], "alice");
+        assert!(said.contains(" has 2 accounts, "), "{said}");
+        assert_eq!(ended.stdout, b"");
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        assert!(link.is_symlink());
+    }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }
 
