@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use muster_accounts::{FaceUrl, Nick, UserId, profile::TooLong};
 
 use super::{
-    Columns, Ignored,
+    Columns, IgnoredColumns,
     lines::LINE_LIMIT_BYTES,
     object::{self, Field, Object},
     start_of,
@@ -37,7 +37,11 @@ fn fault(user_id: Option<&str>, code: i64, reason: impl Into<String>) -> Fault {
 }
 
 /// What a line of NDJSON says.
-pub(super) fn line(line: &Bytes, columns: &Columns, ignored: &mut Ignored) -> Result<Entry, Fault> {
+pub(super) fn line(
+    line: &Bytes,
+    columns: &Columns,
+    ignored: &IgnoredColumns,
+) -> Result<Entry, Fault> {
     let Ok(line) = ByteString::try_from(line.clone()) else {
         return Err(not_utf8(line, columns));
     };
@@ -84,7 +88,7 @@ pub(super) fn line_too_long() -> Fault {
 /// Names the field, if the line is right but for that.
 fn not_utf8(line: &[u8], columns: &Columns) -> Fault {
     let mended = String::from_utf8_lossy(line);
-    if let Ok(Some(object)) = object::read(&mended, columns, &mut Ignored::default()) {
+    if let Ok(Some(object)) = object::read(&mended, columns, &IgnoredColumns::default()) {
         let user_id = match &object.user_id {
             Field::Text(text) => Some(text.clone()),
             _ => None,

@@ -18,7 +18,12 @@ mod reader;
 mod rows;
 mod writer;
 
-use std::{fmt, path::Path, str::FromStr};
+use std::{
+    fmt,
+    path::Path,
+    str::FromStr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 pub use self::{
     error::ReadError,
@@ -135,22 +140,34 @@ impl Default for Columns {
     }
 }
 
-/// Names in a file that are not taken: the first few, each once.
+/// Names in a file that are not taken, of columns of CSV or fields of NDJSON: the first 20, each once. It is
+/// shared with the [`Reader`], and has more of NDJSON the more is read.
 #[derive(Clone, Debug, Default)]
-struct Ignored(Vec<String>);
+pub struct IgnoredColumns(Arc<Mutex<Vec<String>>>);
 
-impl Ignored {
+impl IgnoredColumns {
     const MAX: usize = 20;
     const NAME_LIMIT_BYTES: usize = 100;
 
-    fn add(&mut self, name: &str) {
-        if self.0.len() == Self::MAX {
+    /// Those that were seen until now, in their order. A long one is cut.
+    pub fn names(&self) -> Vec<String> {
+        self.known().clone()
+    }
+
+    fn add(&self, name: &str) {
+        let mut known = self.known();
+        if known.len() == Self::MAX {
             return;
         }
         let name = start_of(name, Self::NAME_LIMIT_BYTES);
-        if !self.0.iter().any(|known| known == name) {
-            self.0.push(name.to_owned());
+        if !known.iter().any(|known| known == name) {
+            known.push(name.to_owned());
         }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<String>> {
+        // Whoever panicked has not left half a list.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

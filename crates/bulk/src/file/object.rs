@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Columns, Ignored};
+use super::{Columns, IgnoredColumns};
 
 /// The fields of an object that are taken.
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub(super) enum Field<'a> {
 pub(super) fn read<'a>(
     line: &'a str,
     columns: &Columns,
-    ignored: &mut Ignored,
+    ignored: &IgnoredColumns,
 ) -> Result<Option<Object<'a>>, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_str(line);
     let object = json.deserialize_any(ObjectVisitor { columns, ignored })?;
@@ -39,7 +39,7 @@ pub(super) fn read<'a>(
 
 struct ObjectVisitor<'c> {
     columns: &'c Columns,
-    ignored: &'c mut Ignored,
+    ignored: &'c IgnoredColumns,
 }
 
 /// The visits of JSON values that all have one result.
@@ -97,7 +97,7 @@ enum Name {
 
 struct NameSeed<'s> {
     columns: &'s Columns,
-    ignored: &'s mut Ignored,
+    ignored: &'s IgnoredColumns,
 }
 
 impl<'de> DeserializeSeed<'de> for NameSeed<'_> {

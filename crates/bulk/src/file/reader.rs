@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Columns, Compression, Format, Ignored, Named, ReadError,
+    Columns, Compression, Format, IgnoredColumns, Named, ReadError,
     check::{self, Places},
     input::Input,
     lines::{Line, Lines},
@@ -51,7 +51,7 @@ pub struct ReadOptions {
 pub struct Reader {
     records: Records,
     columns: Columns,
-    ignored: Ignored,
+    ignored: IgnoredColumns,
     bytes_read: Arc<AtomicU64>,
     bytes_total: Option<u64>,
     has_failed: bool,
@@ -92,7 +92,7 @@ impl Reader {
         check_columns(&columns)?;
         let bytes_read = Arc::new(AtomicU64::new(0));
         let input = Input::new(file, options.compression, Arc::clone(&bytes_read))?;
-        let mut ignored = Ignored::default();
+        let ignored = IgnoredColumns::default();
         let records = match format {
             Format::Ndjson => Records::Ndjson(Lines::new(input)),
             Format::Csv => {
@@ -102,7 +102,7 @@ impl Reader {
                 }
                 let mut rows = Box::new(Rows::new(input, delimiter));
                 let header = match rows.next()? {
-                    Some((_, row)) => Some(take_header(row, &columns, &mut ignored)?),
+                    Some((_, row)) => Some(take_header(row, &columns, &ignored)?),
                     None => None,
                 };
                 Records::Csv {
@@ -168,7 +168,7 @@ impl Reader {
                     let entry = if is_cut {
                         Err(check::line_too_long())
                     } else {
-                        check::line(&bytes, &self.columns, &mut self.ignored)
+                        check::line(&bytes, &self.columns, &self.ignored)
                     };
                     return Ok(Some(Record {
                         line: number,
@@ -197,10 +197,10 @@ impl Reader {
         self.bytes_total
     }
 
-    /// Names of columns or fields that were seen and not taken: the first 20. Those of CSV are known from
-    /// the beginning.
-    pub fn ignored_columns(&self) -> &[String] {
-        &self.ignored.0
+    /// Names of columns or fields that were seen and not taken, also for another thread to look at. Those of
+    /// CSV are known from the beginning.
+    pub fn ignored_columns(&self) -> IgnoredColumns {
+        self.ignored.clone()
     }
 
     /// Under which names the values are taken.
@@ -252,7 +252,7 @@ fn check_columns(columns: &Columns) -> Result<(), ReadError> {
 fn take_header(
     row: Row,
     columns: &Columns,
-    ignored: &mut Ignored,
+    ignored: &IgnoredColumns,
 ) -> Result<(Raw, Places), ReadError> {
     let names = row.fields().map(String::from_utf8_lossy);
     let names: Vec<_> = names.map(|name| name.trim().to_owned()).collect();
@@ -295,20 +295,20 @@ fn missing(column: &str, names: &[String]) -> ReadError {
             .into_iter()
             .find(|(other, _)| header.contains(*other))
         {
-            let mut known = Ignored::default();
+            let known = IgnoredColumns::default();
             known.add(header);
             return ReadError::OtherDelimiter {
-                header: known.0.concat(),
+                header: known.names().concat(),
                 shown,
             };
         }
     }
-    let mut known = Ignored::default();
+    let known = IgnoredColumns::default();
     for name in names {
         known.add(name);
     }
     ReadError::MissingColumn {
         missing: column.to_owned(),
-        columns: known.0,
+        columns: known.names(),
     }
 }

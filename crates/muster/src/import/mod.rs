@@ -218,7 +218,7 @@ impl Import {
             paths: paths.clone(),
             is_dry_run,
             is_json: self.json,
-            ignored: reader.ignored_columns().to_vec(),
+            ignored: reader.ignored_columns(),
         };
         let bytes = progress::Bytes {
             read: reader.bytes_read_counter(),

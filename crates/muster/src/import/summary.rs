@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path, process::ExitCode};
 
 use anyhow::anyhow;
 use indicatif::HumanCount;
-use muster_bulk::{End, JournalPaths, Summary};
+use muster_bulk::{End, JournalPaths, Summary, file::IgnoredColumns};
 use serde_json::json;
 
 /// Every record was tried, and some have failed.
@@ -17,8 +17,8 @@ pub(super) struct Told {
     pub(super) paths: JournalPaths,
     pub(super) is_dry_run: bool,
     pub(super) is_json: bool,
-    /// Columns of the file that were not taken.
-    pub(super) ignored: Vec<String>,
+    /// Columns or fields of the file that were not taken.
+    pub(super) ignored: IgnoredColumns,
 }
 
 pub(super) fn exit_code(summary: &Summary) -> anyhow::Result<ExitCode> {
@@ -94,10 +94,11 @@ impl Told {
         for example in &summary.examples {
             line(format_args!("  {example}"));
         }
-        if !self.ignored.is_empty() {
+        let ignored = self.ignored.names();
+        if !ignored.is_empty() {
             line(format_args!(
                 "columns that were not taken: {}",
-                self.ignored.join(", ")
+                ignored.join(", ")
             ));
         }
         if summary.retries > 0 {
@@ -137,6 +138,7 @@ impl Told {
             "resumed": summary.resumed,
             "identical_duplicates": summary.identical_duplicates,
             "conflicting_duplicates": summary.conflicting_duplicates,
+            "ignored_columns": self.ignored.names(),
             "calls_made_again": summary.retries,
             "elapsed_s": summary.elapsed.as_secs_f64(),
             "rejects_file": shown(self.paths.rejects.as_deref()),

@@ -89,3 +89,19 @@ fn the_standard_input_and_compressed_files() {
         made.bad
     );
 }
+
+#[test]
+fn what_is_not_taken_is_told_of_both_formats() {
+    let scene = Scene::new();
+    let csv = "user_id,nickname,nick\nk1,lost,N\n";
+    let ndjson = "{\"user_id\":\"k1\"}\n{\"user_id\":\"k2\",\"nickname\":\"lost\"}\n";
+    for (name, text) in [("a.csv", csv), ("b.ndjson", ndjson)] {
+        let file = scene.write(name, text);
+        let told = scene.import(&file).run().expect(0).stdout();
+        let line = "columns that were not taken: nickname\n";
+        assert!(told.contains(line), "{told}");
+        let json = scene.import(&file).args(["--json"]).run().expect(0);
+        let json: Value = serde_json::from_str(&json.stdout()).unwrap();
+        assert_eq!(json["ignored_columns"], serde_json::json!(["nickname"]));
+    }
+}
