@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::{Args, ValueEnum, ValueHint};
 use muster_accounts::UserId;
 use muster_bulk::{
@@ -198,6 +198,12 @@ const DIRECT_DOUBT: Duration = Duration::from_secs(30);
 
 impl Import {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        // Errors have names of files and columns in them, and words of a server.
+        self.import()
+            .map_err(|error| anyhow!("{}", out::visible(&format!("{error:#}"))))
+    }
+
+    fn import(self) -> anyhow::Result<ExitCode> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

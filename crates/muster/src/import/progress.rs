@@ -16,6 +16,8 @@ use anyhow::Context as _;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use muster_bulk::{Progress, Seen};
 
+use crate::out;
+
 const BAR_EVERY: Duration = Duration::from_millis(200);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -99,7 +101,7 @@ fn text(seen: &Seen, rate_per_s: Option<u64>) -> String {
         text = format!("{} done before, {text}", HumanCount(seen.skipped));
     }
     if let Some(trouble) = &seen.trouble {
-        let (cause, pause_s) = (&trouble.cause, trouble.pause.as_secs_f64());
+        let (cause, pause_s) = (out::visible(&trouble.cause), trouble.pause.as_secs_f64());
         text = format!("{text}; waiting {pause_s:.1} s: {cause}");
     }
     text
@@ -147,14 +149,14 @@ mod tests {
             "90 imported, 10 failed, 50/s"
         );
         let trouble = Trouble {
-            cause: "cannot connect to 127.0.0.1:7080".to_owned(),
+            cause: "cannot connect\u{1b}[2J".to_owned(),
             pause: Duration::from_millis(1240),
         };
         let mut waiting = seen(0, 0);
         waiting.trouble = Some(trouble);
         assert_eq!(
             text(&waiting, None),
-            "0 imported, 0 failed; waiting 1.2 s: cannot connect to 127.0.0.1:7080"
+            "0 imported, 0 failed; waiting 1.2 s: cannot connect\\u{1b}[2J"
         );
     }
 

@@ -7,6 +7,8 @@ use indicatif::HumanCount;
 use muster_bulk::{End, JournalPaths, Summary, file::IgnoredColumns};
 use serde_json::json;
 
+use crate::out;
+
 /// Every record was tried, and some have failed.
 const SOME_FAILED: u8 = 3;
 
@@ -36,7 +38,7 @@ impl Told {
             let json = serde_json::to_string_pretty(&self.json(summary));
             return json.expect("it is plain") + "\n";
         }
-        let Self { file, target, .. } = self;
+        let (file, target) = (out::visible(&self.file), out::visible(&self.target));
         let counts = &summary.counts;
         let elapsed_s = summary.elapsed.as_secs_f64();
         let mut text = String::new();
@@ -73,7 +75,10 @@ impl Told {
                 by_code.join(", ")
             ));
             if let Some(rejects) = shown(self.paths.rejects.as_deref()) {
-                line(format_args!("  correct and import them: {rejects}"));
+                line(format_args!(
+                    "  correct and import them: {}",
+                    out::visible(&rejects)
+                ));
             }
         }
         let (identical, conflicting) =
@@ -89,16 +94,16 @@ impl Told {
         if counts.failed + identical + conflicting > 0
             && let Some(report) = shown(self.paths.report.as_deref())
         {
-            line(format_args!("  line by line: {report}"));
+            line(format_args!("  line by line: {}", out::visible(&report)));
         }
         for example in &summary.examples {
-            line(format_args!("  {example}"));
+            line(format_args!("  {}", out::visible(example)));
         }
         let ignored = self.ignored.names();
         if !ignored.is_empty() {
             line(format_args!(
                 "columns that were not taken: {}",
-                ignored.join(", ")
+                out::visible(&ignored.join(", "))
             ));
         }
         if summary.retries > 0 {

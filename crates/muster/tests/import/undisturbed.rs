@@ -105,3 +105,19 @@ fn what_is_not_taken_is_told_of_both_formats() {
         assert_eq!(json["ignored_columns"], serde_json::json!(["nickname"]));
     }
 }
+
+#[test]
+fn what_is_in_a_file_does_not_reach_the_terminal_raw() {
+    let scene = Scene::new();
+    let escape = "\u{1b}[2J";
+    let rows = format!("user_id,{escape}\nzoë{escape},\nann,\n");
+    let file = scene.write(&format!("{escape}.csv"), rows);
+    let done = scene.import(&file).run().expect(3);
+    let told = done.stdout();
+    assert!(told.contains(r"were not taken: \u{1b}[2J"), "{told:?}");
+    assert!(told.contains(r"zoë\u{1b}[2J"), "{told:?}");
+    assert!(!told.contains('\u{1b}'), "{told:?}");
+    let done = scene.import(&file).args(["--resume"]).run().expect(1);
+    assert!(done.stderr().contains(r"\u{1b}[2J"), "{}", done.stderr());
+    assert!(!done.stderr().contains('\u{1b}'), "{:?}", done.stderr());
+}
