@@ -208,14 +208,15 @@ impl Import {
             .enable_all()
             .build()
             .context("cannot start")?;
-        let stop = {
-            let _entered = runtime.enter();
-            StopSignals::listen()?.watch()
-        };
         let lock = self.lock()?;
         let is_dry_run = self.dry_run;
         let (lane, target) = self.lane()?;
         let reader = self.reader()?;
+        // Not before: a header may be waited for, and a signal is to end that as it ends any command.
+        let stop = {
+            let _entered = runtime.enter();
+            StopSignals::listen()?.watch()
+        };
         let name = self.file.display().to_string();
         let paths = self.paths(&reader)?;
         let told = Told {
@@ -250,7 +251,7 @@ impl Import {
                 let _ = tell.send(true);
                 let _ = writeln!(
                     io::stderr(),
-                    "stopping: waiting for the calls under way; once more ends at once"
+                    "stopping: waiting for the calls under way; once more, after a second, ends at once"
                 );
             }
             // Not dropped: the end of the sender would be no word to stop, but not needed either.

@@ -1,6 +1,12 @@
 //! Imports in whose midst something breaks.
 
-use std::{fs, io::Write as _, thread::sleep, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::process::ExitStatusExt as _,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use muster_client::operator::NewFault;
 use muster_testkit::{Launch, SDKAPPID};
@@ -119,6 +125,30 @@ fn ctrl_c_is_heard_while_nothing_comes() {
         "{}",
         done.stdout()
     );
+    drop(says);
+}
+
+#[test]
+fn ctrl_c_ends_it_while_the_header_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, mut says) = std::io::pipe().unwrap();
+    let tool = Tool::stdin(input, dir.path()).args(["--dry-run", "--format", "csv"]);
+    let mut child = tool.spawn();
+    // More than a pipe holds: once it is written, the tool has read some of it.
+    says.write_all(&vec![b'x'; 128 * 1024]).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it goes on");
+        }
+        sleep(Duration::from_millis(5));
+    };
+    assert_eq!(status.signal(), Some(Signal::INT.as_raw()));
     drop(says);
 }
 
