@@ -9,7 +9,7 @@ use muster_accounts::{FaceUrl, Nick, UserId, profile::TooLong};
 
 use super::{
     Columns, IgnoredColumns,
-    lines::LINE_LIMIT_BYTES,
+    lines::{KEPT_BYTES, LINE_LIMIT_BYTES},
     object::{self, Field, Object},
     start_of,
 };
@@ -79,8 +79,8 @@ pub(super) fn line(
 /// Of a line that is too long to be looked at.
 pub(super) fn line_too_long() -> Fault {
     let reason = format!(
-        "The line is longer than {LINE_LIMIT_BYTES} bytes; was the file written with one object a \
-         line?"
+        "The line is longer than {LINE_LIMIT_BYTES} bytes, so only its first {KEPT_BYTES} bytes are in the \
+         rejects; was the file written with one object a line?"
     );
     fault(None, BAD_PARAMETER, reason)
 }

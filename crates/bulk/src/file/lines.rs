@@ -9,7 +9,7 @@ use super::{ReadError, input::Input};
 pub(super) const LINE_LIMIT_BYTES: usize = 64 * 1024;
 
 /// How much is kept of a line that is too long.
-const KEPT_BYTES: usize = 1024;
+pub(super) const KEPT_BYTES: usize = 1024;
 
 /// Lines share chunks of about this size. Who keeps a line keeps its chunk.
 const CHUNK_BYTES: usize = 256 * 1024;

@@ -197,8 +197,8 @@ fn a_line_that_is_too_long_is_skipped_alone() {
                 assert!(error.is_none());
                 let found: Vec<_> = all.iter().map(|record| record.line).collect();
                 assert_eq!(found, [1, 2, 3, 4], "{length} {piece}");
-                let reason = "The line is longer than 65536 bytes; was the file written with one \
-                              object a line?";
+                let reason = "The line is longer than 65536 bytes, so only its first 1024 bytes \
+                              are in the rejects; was the file written with one object a line?";
                 let expected = [(2, None, 70402, reason)];
                 let expected = if fits { &expected[..0] } else { &expected[..] };
                 assert_eq!(faults(&all), expected, "{length} {piece}");
