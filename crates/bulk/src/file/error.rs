@@ -41,6 +41,9 @@ pub enum ReadError {
         /// What the decoder says.
         reason: String,
     },
+    /// A CSV file of no bytes, or of line ends alone.
+    #[error("it is empty: not even a header")]
+    NoHeader,
     /// A CSV file without a column that is needed.
     #[error(
         "it has no column {missing:?}; its columns are {}. Say which one it is with --map",

@@ -61,8 +61,8 @@ enum Records {
     Csv {
         rows: Box<Rows>,
         delimiter: u8,
-        /// `None` if the file is empty.
-        header: Option<(Raw, Places)>,
+        header: Raw,
+        places: Places,
     },
     Ndjson(Lines),
 }
@@ -101,14 +101,12 @@ impl Reader {
                     return Err(ReadError::BadDelimiter);
                 }
                 let mut rows = Box::new(Rows::new(input, delimiter));
-                let header = match rows.next()? {
-                    Some((_, row)) => Some(take_header(row, &columns, &ignored)?),
-                    None => None,
-                };
+                let (_, header) = rows.next()?.ok_or(ReadError::NoHeader)?;
                 Records::Csv {
+                    places: take_header(&header, &columns, &ignored)?,
+                    header: Raw::Row(header),
                     rows,
                     delimiter,
-                    header,
                 }
             }
         };
@@ -134,12 +132,7 @@ impl Reader {
 
     fn read_next(&mut self) -> Result<Option<Record>, ReadError> {
         match &mut self.records {
-            Records::Csv { header: None, .. } => Ok(None),
-            Records::Csv {
-                rows,
-                header: Some((_, places)),
-                ..
-            } => {
+            Records::Csv { rows, places, .. } => {
                 let passed = rows.passed();
                 let Some((line, row)) = rows.next()? else {
                     return Ok(None);
@@ -208,10 +201,10 @@ impl Reader {
         &self.columns
     }
 
-    /// The header of a CSV file as it stands there; `None` in NDJSON and in an empty file.
+    /// The header of a CSV file as it stands there; `None` in NDJSON.
     pub fn header(&self) -> Option<&Raw> {
         match &self.records {
-            Records::Csv { header, .. } => header.as_ref().map(|(raw, _)| raw),
+            Records::Csv { header, .. } => Some(header),
             Records::Ndjson(_) => None,
         }
     }
@@ -250,11 +243,11 @@ fn check_columns(columns: &Columns) -> Result<(), ReadError> {
 /// Finds the columns that are taken. A column of another name than the default was asked for, so it must be
 /// there.
 fn take_header(
-    row: Row,
+    header: &Row,
     columns: &Columns,
     ignored: &IgnoredColumns,
-) -> Result<(Raw, Places), ReadError> {
-    let names = row.fields().map(String::from_utf8_lossy);
+) -> Result<Places, ReadError> {
+    let names = header.fields().map(String::from_utf8_lossy);
     let names: Vec<_> = names.map(|name| name.trim().to_owned()).collect();
     let find = |name: &str| {
         let mut places = names.iter().enumerate().filter(|(_, known)| *known == name);
@@ -285,7 +278,7 @@ fn take_header(
             ignored.add(name);
         }
     }
-    Ok((Raw::Row(row), places))
+    Ok(places)
 }
 
 fn missing(column: &str, names: &[String]) -> ReadError {

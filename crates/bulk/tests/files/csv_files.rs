@@ -212,8 +212,16 @@ fn a_header_that_will_not_do_says_what_to_do() {
 
 #[test]
 fn a_file_without_records_is_no_error() {
-    for file in ["", "\u{feff}", "\n\r\n", "user_id", "user_id,nick\n\n"] {
+    for file in ["user_id", "user_id,nick\n\n"] {
         assert!(records(file.as_bytes(), Format::Csv).is_empty(), "{file:?}");
+    }
+}
+
+#[test]
+fn a_file_without_a_header_is_an_error() {
+    for file in ["", "\u{feff}", "\n\r\n"] {
+        let (_, error) = read(file.as_bytes(), &options(Format::Csv));
+        assert!(matches!(error, Some(ReadError::NoHeader)), "{error:?}");
     }
 }
 

@@ -64,6 +64,9 @@ impl Told {
                 HumanCount(rate)
             ));
         }
+        if matches!(summary.end, End::Complete) && counts.all() == 0 {
+            line(format_args!("there was no record in {file}"));
+        }
         if counts.failed > 0 {
             let by_code = counts.failed_by_code.iter();
             let by_code: Vec<_> = by_code

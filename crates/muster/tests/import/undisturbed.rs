@@ -121,3 +121,19 @@ fn what_is_in_a_file_does_not_reach_the_terminal_raw() {
     assert!(done.stderr().contains(r"\u{1b}[2J"), "{}", done.stderr());
     assert!(!done.stderr().contains('\u{1b}'), "{:?}", done.stderr());
 }
+
+#[test]
+fn a_file_with_nothing_in_it_does_not_pass_for_an_import() {
+    let scene = Scene::new();
+    let empty = scene.write("a.csv", "");
+    let refused = scene.import(&empty).run().expect(1).stderr();
+    assert!(
+        refused.contains("it is empty: not even a header"),
+        "{refused}"
+    );
+    for (name, text) in [("b.csv", "user_id\n"), ("c.ndjson", "")] {
+        let file = scene.write(name, text);
+        let told = scene.import(&file).run().expect(0).stdout();
+        assert!(told.contains("there was no record in "), "{told}");
+    }
+}
