@@ -1,6 +1,7 @@
 //! `muster import`: accounts from a file into an app, of muster or of Tencent's cloud, by the crate
 //! `muster-bulk`.
 
+mod advice;
 mod progress;
 mod summary;
 
@@ -222,6 +223,10 @@ impl Import {
         let told = Told {
             file: name,
             target: target.clone(),
+            rejects_options: paths
+                .rejects
+                .as_deref()
+                .map(|rejects| advice::rejects_options(rejects, &reader)),
             paths: paths.clone(),
             is_dry_run,
             is_json: self.json,
@@ -261,7 +266,7 @@ impl Import {
         let summary = runtime.block_on(import.run(&progress, told_stop));
         shown.end();
         drop(lock);
-        let summary = summary?;
+        let summary = summary.map_err(|error| advice::of_journal(&error))?;
         out::print(&told.text(&summary))?;
         summary::exit_code(&summary)
     }

@@ -7,6 +7,7 @@ use indicatif::HumanCount;
 use muster_bulk::{End, JournalPaths, Summary, file::IgnoredColumns};
 use serde_json::json;
 
+use super::advice;
 use crate::out;
 
 /// Every record was tried, and some have failed.
@@ -17,6 +18,8 @@ pub(super) struct Told {
     pub(super) file: String,
     pub(super) target: String,
     pub(super) paths: JournalPaths,
+    /// With which the rejects are imported, if they are kept.
+    pub(super) rejects_options: Option<String>,
     pub(super) is_dry_run: bool,
     pub(super) is_json: bool,
     /// Columns or fields of the file that were not taken.
@@ -40,6 +43,7 @@ impl Told {
         }
         let (file, target) = (out::visible(&self.file), out::visible(&self.target));
         let counts = &summary.counts;
+        let is_complete = matches!(summary.end, End::Complete);
         let elapsed_s = summary.elapsed.as_secs_f64();
         let mut text = String::new();
         let mut line = |written: std::fmt::Arguments| {
@@ -64,7 +68,7 @@ impl Told {
                 HumanCount(rate)
             ));
         }
-        if matches!(summary.end, End::Complete) && counts.all() == 0 {
+        if is_complete && counts.all() == 0 {
             line(format_args!("there was no record in {file}"));
         }
         if counts.failed > 0 {
@@ -78,10 +82,20 @@ impl Told {
                 by_code.join(", ")
             ));
             if let Some(rejects) = shown(self.paths.rejects.as_deref()) {
-                line(format_args!(
-                    "  correct and import them: {}",
-                    out::visible(&rejects)
-                ));
+                let rejects = out::visible(&rejects);
+                let options = self.rejects_options.as_deref().unwrap_or_default();
+                if !is_complete {
+                    line(format_args!(
+                        "  to be corrected and imported once all is tried: {rejects}"
+                    ));
+                } else if options.is_empty() {
+                    line(format_args!("  correct and import them: {rejects}"));
+                } else {
+                    let options = out::visible(options);
+                    line(format_args!(
+                        "  correct and import them: {rejects}, with {options}"
+                    ));
+                }
             }
         }
         let (identical, conflicting) =
@@ -115,11 +129,8 @@ impl Told {
                 HumanCount(summary.retries)
             ));
         }
-        if !matches!(summary.end, End::Complete) {
-            let how = match &self.paths.checkpoint {
-                Some(_) => "the same command with --resume goes on",
-                None => "nothing notes how far it was, so import all of it again",
-            };
+        if !is_complete {
+            let how = advice::go_on(&summary.end, self.paths.checkpoint.as_deref());
             line(format_args!(
                 "not every record was tried: {} done; {how}",
                 records(counts.all())

@@ -60,6 +60,8 @@ fn a_wrong_key_ends_it_at_once_and_nothing_is_lost() {
     assert!(done.stderr().contains("70009"), "{}", done.stderr());
     assert!(!done.stderr().contains(&wrong));
     // Nothing is done, so nothing is left of it that would be in the way.
+    let advice = "none of it is noted, so begin again without --resume";
+    assert!(done.stdout().contains(advice), "{}", done.stdout());
     scene.import(&file).run().expect(3);
     assert_same(&scene.users(), &made.users);
 }
@@ -98,8 +100,55 @@ fn a_file_that_has_changed_is_not_gone_on_with() {
     fs::write(&file, good.replace("\"u7\"", "\"other\"")).unwrap();
     let done = scene.import(&file).args(["--resume"]).run().expect(1);
     assert!(done.stderr().contains("has changed"), "{}", done.stderr());
+    let said = done.stdout();
+    assert!(said.contains("begin anew by --restart"), "{said}");
+    assert!(!said.contains("--resume"), "{said}");
     assert!(!scene.users().contains_key("other"));
     fs::write(&file, &good).unwrap();
     scene.import(&file).args(["--resume"]).run().expect(0);
     assert_eq!(scene.users().len(), 500);
+}
+
+#[test]
+fn rejects_wait_until_all_is_tried() {
+    let scene = Scene::new();
+    let rows = "user_id,nick\nzoë,\nann,\nbob,\"open\n";
+    let file = scene.write("users.csv", rows);
+    let done = scene.import(&file).run().expect(1);
+    assert!(done.stderr().contains("never closed"), "{}", done.stderr());
+    let said = done.stdout();
+    assert!(!said.contains("correct and import them"), "{said}");
+    let advice = "after what the error says is mended, --resume goes on";
+    assert!(said.contains(advice), "{said}");
+    scene.write("users.csv", rows.replace('"', ""));
+    let done = scene.import(&file).args(["--resume"]).run().expect(3);
+    let said = done.stdout();
+    assert!(said.contains("correct and import them: "), "{said}");
+    assert!(scene.users().contains_key("bob"));
+}
+
+#[test]
+fn a_file_in_the_way_is_told_with_the_options_that_lead_elsewhere() {
+    let scene = Scene::new();
+    let file = scene.write("users.csv", "user_id\nzoë\n");
+    scene.write("users.rejects.csv", "mine");
+    let refused = scene.import(&file).run().expect(1).stderr();
+    assert!(
+        refused.contains("users.rejects.csv is there already"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("--rejects and --report put files elsewhere"),
+        "{refused}"
+    );
+    let refused = scene
+        .import(&file)
+        .args(["--resume"])
+        .run()
+        .expect(1)
+        .stderr();
+    assert!(
+        refused.contains("--checkpoint names another one"),
+        "{refused}"
+    );
 }

@@ -55,6 +55,9 @@ fn rejects_can_be_corrected_and_imported() {
     assert!(said.contains("line 3, \"zoë\": 70402"), "{said}");
     assert!(said.contains("country"), "{said}");
     let rejects = scene.path("users.rejects.csv");
+    let advice = "users.rejects.csv, with --delimiter ';' --map 'user_id=login' --map 'nick=name' --map \
+                  'face_url=avatar'\n";
+    assert!(said.contains(advice), "{said}");
     let text = fs::read_to_string(&rejects).unwrap();
     assert_eq!(
         text,
