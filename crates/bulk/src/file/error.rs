@@ -27,6 +27,18 @@ pub enum ReadError {
     /// It is not UTF-8 but UTF-16.
     #[error("it is UTF-16, not UTF-8; convert it, as with iconv -f UTF-16 -t UTF-8")]
     Utf16,
+    /// A NUL byte among the first two, and no byte order mark.
+    #[error("it looks like {0}, not UTF-8; convert it, as with iconv -f {0} -t UTF-8")]
+    LikeUtf16(&'static str),
+    /// No bytes, where compressed data was to be.
+    #[error("it is empty: 0 bytes, where {0} data was to be")]
+    Empty(Compression),
+    /// Something else behind the last gzip member.
+    #[error(
+        "behind its gzip data there is something else. What stands before that was read. Get the whole \
+         file again, or cut that off, as with gzip -dc FILE | gzip > NEW"
+    )]
+    BehindGzip,
     /// Compressed data that stops too early.
     #[error(
         "it is cut off: its {0} data ends too early. What stands before that was read. Get the \

@@ -1,14 +1,14 @@
 //! The bytes of a file as they are meant: decompressed, and without a byte order mark.
 
 use std::{
-    io::{self, BufReader, Cursor, ErrorKind, Read},
+    io::{self, BufRead, BufReader, Cursor, ErrorKind, Read},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::{Compression, ReadError};
 
@@ -43,13 +43,13 @@ impl Input {
         let start = take_start(&mut counted, 4).map_err(ReadError::Io)?;
         let compression = compression.unwrap_or_else(|| shown_by(&start));
         if start.is_empty() && compression != Compression::None {
-            return Err(ReadError::Truncated(compression));
+            return Err(ReadError::Empty(compression));
         }
         let whole = Cursor::new(start).chain(counted);
         let whole = BufReader::with_capacity(READ_BYTES, whole);
         let bytes: Box<dyn Read + Send> = match compression {
             Compression::None => Box::new(whole),
-            Compression::Gzip => Box::new(MultiGzDecoder::new(whole)),
+            Compression::Gzip => Box::new(GzipMembers(GzDecoder::new(Box::new(whole)))),
             Compression::Zstd => {
                 let mut decoder =
                     zstd::stream::read::Decoder::with_buffer(whole).map_err(ReadError::Io)?;
@@ -67,6 +67,9 @@ impl Input {
         match start.as_slice() {
             [0xef, 0xbb, 0xbf] => start.clear(),
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(ReadError::Utf16),
+            // No text of accounts begins so in UTF-8.
+            [0, character, ..] if *character != 0 => return Err(ReadError::LikeUtf16("UTF-16BE")),
+            [character, 0, ..] if *character != 0 => return Err(ReadError::LikeUtf16("UTF-16LE")),
             _ => {}
         }
         Ok(Self {
@@ -94,6 +97,11 @@ impl Input {
         if error.kind() == ErrorKind::UnexpectedEof {
             return ReadError::Truncated(compression);
         }
+        if let Some(cause) = error.get_ref()
+            && cause.is::<BehindGzip>()
+        {
+            return ReadError::BehindGzip;
+        }
         let reason = error.to_string();
         ReadError::Corrupt {
             compression,
@@ -117,6 +125,34 @@ fn take_start(source: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     source.take(length).read_to_end(&mut start)?;
     Ok(start)
+}
+
+/// The members of a gzip file, one after the other. flate2 reads them as well, but takes something else behind
+/// them for a member that is cut off.
+struct GzipMembers(GzDecoder<Box<dyn BufRead + Send>>);
+
+/// There is something else behind the members.
+#[derive(Debug, thiserror::Error)]
+#[error("something else is behind the gzip data")]
+struct BehindGzip;
+
+impl Read for GzipMembers {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let length = self.0.read(buffer)?;
+            if length > 0 || buffer.is_empty() {
+                return Ok(length);
+            }
+            match self.0.get_mut().fill_buf()?.first() {
+                None => return Ok(0),
+                Some(first) if *first == GZIP_MAGIC[0] => {
+                    let rest = self.0.reset(Box::new(io::empty()));
+                    self.0.reset(rest);
+                }
+                Some(_) => return Err(io::Error::new(ErrorKind::InvalidData, BehindGzip)),
+            }
+        }
+    }
 }
 
 /// Counts the bytes as they lie on disk.

@@ -7,7 +7,7 @@ use std::{
 use flate2::{Compression as Level, write::GzEncoder};
 use muster_bulk::file::{Compression, Format, Named, ReadError, ReadOptions, Reader};
 
-use super::{options, read, read_all};
+use super::{Trickle, options, read, read_all};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Level::fast());
@@ -116,7 +116,7 @@ fn a_file_that_is_cut_off_gives_what_it_has_and_says_so() {
             ..options(Format::Ndjson)
         };
         let length = compressed.len();
-        for (cut, some) in [(0, 0), (5, 0), (length / 2, 10_000), (length - 1, 40_000)] {
+        for (cut, some) in [(5, 0), (length / 2, 10_000), (length - 1, 40_000)] {
             let (all, error) = read(&compressed[..cut], &options);
             assert!(
                 matches!(error, Some(ReadError::Truncated(which)) if which == compression),
@@ -159,6 +159,44 @@ fn damage_is_told() {
 }
 
 #[test]
+fn what_is_behind_gzip_data_is_told_from_a_member_that_is_cut_off() {
+    let whole = lines(0, 5_000);
+    let options = ReadOptions {
+        compression: Some(Compression::Gzip),
+        ..options(Format::Ndjson)
+    };
+    let longer = vec![b'x'; 100_000];
+    for rest in [&b"\n"[..], b"garbage", &[0; 512], &longer] {
+        let compressed = [&gzip(&whole)[..], &gzip(&whole), rest].concat();
+        for piece in [1, 4096] {
+            let source = Trickle(Cursor::new(compressed.clone()), piece);
+            let mut reader = Reader::new(source, &options).unwrap();
+            let (all, error) = read_all(&mut reader);
+            assert_eq!(all.len(), 10_000);
+            assert!(matches!(error, Some(ReadError::BehindGzip)), "{error:?}");
+        }
+    }
+    let cut = [&gzip(&whole)[..], &gzip(&whole)[..5]].concat();
+    let (_, error) = read(&cut, &options);
+    assert!(matches!(error, Some(ReadError::Truncated(_))), "{error:?}");
+}
+
+#[test]
+fn no_bytes_are_no_compressed_data() {
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        let options = ReadOptions {
+            compression: Some(compression),
+            ..options(Format::Csv)
+        };
+        let (_, error) = read(b"", &options);
+        assert!(
+            matches!(error, Some(ReadError::Empty(which)) if which == compression),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
 fn a_window_beyond_128_mib_is_refused() {
     let compressed = |window_log| {
         let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
@@ -184,6 +222,23 @@ fn utf_16_is_told() {
         for file in [mark.to_vec(), [&mark[..], b"u\0s\0"].concat()] {
             let error = Reader::new(Cursor::new(file), &options(Format::Csv)).err();
             assert!(matches!(error, Some(ReadError::Utf16)), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn utf_16_without_a_mark_is_told() {
+    for (file, encoding) in [
+        (&b"u\0s\0e\0r\0"[..], "UTF-16LE"),
+        (b"\0u\0s\0e\0r", "UTF-16BE"),
+        (b"{\0", "UTF-16LE"),
+    ] {
+        for format in [Format::Csv, Format::Ndjson] {
+            let error = Reader::new(Cursor::new(file), &options(format)).err();
+            assert!(
+                matches!(error, Some(ReadError::LikeUtf16(found)) if found == encoding),
+                "{error:?}"
+            );
         }
     }
 }
