@@ -28,6 +28,10 @@ const NAMED_LIMIT_BYTES: usize = 64;
 const NOT_UTF8: &str =
     "not UTF-8; convert a file in another encoding first, as with iconv -f GB18030 -t UTF-8.";
 
+/// Of a whole file that is a JSON list, too.
+const LIST: &str =
+    "The line begins a JSON list; write one object a line, not a list, as with jq -c '.[]'.";
+
 fn fault(user_id: Option<&str>, code: i64, reason: impl Into<String>) -> Fault {
     Fault {
         user_id: user_id.map(|text| start_of(text, NAMED_LIMIT_BYTES).to_owned()),
@@ -45,6 +49,9 @@ pub(super) fn line(
     let Ok(line) = ByteString::try_from(line.clone()) else {
         return Err(not_utf8(line, columns));
     };
+    if line.trim_start().starts_with('[') {
+        return Err(fault(None, BAD_PARAMETER, LIST));
+    }
     let object = object::read(&line, columns, ignored).map_err(|error| not_json(&error))?;
     let Object {
         user_id,

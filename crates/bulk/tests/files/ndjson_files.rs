@@ -80,6 +80,8 @@ fn assert_fault(line: &[u8], user_id: Option<&str>, code: i64, reason: &str) {
 #[test]
 fn a_line_that_names_nobody_says_why() {
     let no_object = "The line is not a JSON object.";
+    let list =
+        "The line begins a JSON list; write one object a line, not a list, as with jq -c '.[]'.";
     for (line, code, reason) in [
         (
             "{\"user_id\":\"a\"",
@@ -91,7 +93,9 @@ fn a_line_that_names_nobody_says_why() {
             70402,
             "The line is not JSON: trailing characters, at character 16 of it.",
         ),
-        ("[{}]", 70402, no_object),
+        ("[", 70402, list),
+        (" [{\"user_id\":\"a\"},", 70402, list),
+        ("[{}]", 70402, list),
         ("null", 70402, no_object),
         ("\"a\"", 70402, no_object),
         ("17", 70402, no_object),
