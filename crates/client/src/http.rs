@@ -173,10 +173,7 @@ fn no_tls(error: rustls::Error) -> SetupError {
 #[non_exhaustive]
 pub enum SetupError {
     /// The text is no URL.
-    #[error(
-        "the URL is not valid: {0}; give scheme, host and port, as in http://127.0.0.1:7081 for the \
-         operator API"
-    )]
+    #[error("the URL is not valid: {0}; give scheme, host and port, as in http://HOST:PORT")]
     NotAUrl(String),
     /// Neither `http` nor `https`.
     #[error("the URL has scheme {0:?}; use http or https")]

@@ -152,3 +152,17 @@ fn a_file_in_the_way_is_told_with_the_options_that_lead_elsewhere() {
         "{refused}"
     );
 }
+
+#[test]
+fn an_address_without_a_scheme_is_told_what_is_missing_and_no_port_of_another_api() {
+    let scene = Scene::new();
+    let file = scene.write("users.csv", "user_id\nann\n");
+    let tool = Tool::new(&file).args(["--endpoint", "127.0.0.1:27080"]);
+    let refused = tool.with_key().run().expect(1).stderr();
+    assert!(
+        refused.starts_with("error: --endpoint: the URL is not valid"),
+        "{refused}"
+    );
+    assert!(refused.contains("as in http://HOST:PORT"), "{refused}");
+    assert!(!refused.contains("7081"), "{refused}");
+}
