@@ -68,8 +68,8 @@ pub(crate) struct Import {
     #[command(flatten)]
     secret_key: SecretKeyArgs,
 
-    /// Send the file to muster's operator API, which is many times as fast as the account API. Needs the
-    /// operator token, no secret key.
+    /// Send the file to muster's operator API, thousands of lines a request, which no rate of calls limits.
+    /// Needs the operator token, no secret key.
     #[arg(long, conflicts_with_all = ["endpoint", "rate", "dry_run"])]
     direct: bool,
 
