@@ -200,10 +200,10 @@ impl Import {
             progress.clone(),
             &self.scratch_dir,
         );
-        let mut run = Run::new(self.lane, journal, progress);
+        let mut run = Run::new(self.lane, journal, progress, in_doubt);
         let resumed = run.counts().all();
         let read = match reading {
-            Ok(read) => run.import_all(read, stop, in_doubt).await,
+            Ok(read) => run.import_all(read, stop).await,
             Err(error) => Err(error),
         };
         let end = match read {

@@ -25,6 +25,8 @@ const EXAMPLES: usize = 10;
 pub(super) struct Run<'p> {
     lane: Lane,
     users: Users,
+    /// Until when calls of an import before this may be carried out.
+    in_doubt_until: Instant,
     under_way: JoinSet<(Batch, Result<Sent, LaneError>)>,
     journal: Journal,
     progress: &'p Progress,
@@ -35,9 +37,15 @@ pub(super) struct Run<'p> {
 }
 
 impl<'p> Run<'p> {
-    pub(super) fn new(lane: Lane, journal: Journal, progress: &'p Progress) -> Self {
+    pub(super) fn new(
+        lane: Lane,
+        journal: Journal,
+        progress: &'p Progress,
+        in_doubt: Duration,
+    ) -> Self {
         Self {
             users: Users::default(),
+            in_doubt_until: Instant::now() + in_doubt,
             under_way: JoinSet::new(),
             lane,
             journal,
@@ -53,13 +61,12 @@ impl<'p> Run<'p> {
     }
 
     /// Imports what comes, and returns the sightings once all is done; none if it was stopped. In any case
-    /// nothing is under way afterwards. It begins once calls that are `in_doubt` cannot be carried out any
-    /// more.
+    /// nothing is under way afterwards. It begins once no call of an import before this can be carried out
+    /// any more.
     pub(super) async fn import_all(
         &mut self,
         read: mpsc::Receiver<Read>,
         mut stop: watch::Receiver<bool>,
-        in_doubt: Duration,
     ) -> Result<Option<Sightings>, BreakOff> {
         let lane = self.lane.clone();
         let stopping = tokio::spawn(async move {
@@ -68,7 +75,7 @@ impl<'p> Run<'p> {
                 lane.pace().stop();
             }
         });
-        let mut end = match self.hold(Instant::now() + in_doubt).await {
+        let mut end = match self.hold(self.in_doubt_until).await {
             Ok(()) => self.import_read(read).await,
             Err(error) => Err(error),
         };
@@ -208,9 +215,8 @@ impl<'p> Run<'p> {
         is_complete: bool,
     ) -> (Counts, Vec<String>, Result<(), JournalError>) {
         let held = self.users.held_until();
-        let doubt = held.map_or(Duration::ZERO, |until| {
-            until.saturating_duration_since(Instant::now())
-        });
+        let until = held.map_or(self.in_doubt_until, |held| held.max(self.in_doubt_until));
+        let doubt = until.saturating_duration_since(Instant::now());
         let (counts, saved) = if is_complete {
             (self.journal.counts().clone(), self.journal.end())
         } else {

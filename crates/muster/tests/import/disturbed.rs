@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    os::unix::process::ExitStatusExt as _,
+    os::unix::{fs::MetadataExt as _, process::ExitStatusExt as _},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -81,6 +81,35 @@ fn a_killed_tool_goes_on_where_it_was() {
     assert!(kills >= 2, "it was over before it could be killed");
     assert_same(&scene.users(), &made.users);
     assert_eq!(left(&scene), undisturbed(&made));
+}
+
+#[test]
+fn ctrl_c_during_the_wait_for_lost_calls_forgets_none() {
+    let scene = Scene::new();
+    let file = scene.write("users.ndjson", made::plain(5000));
+    let checkpoint = scene.path("users.ndjson.muster-import");
+    let tool = |mode: &[&str]| {
+        let url = scene.server.accounts_url();
+        let tool = Tool::new(&file).args(["--endpoint", url, "--rate", "10", "--timeout-s", "60"]);
+        tool.with_key().args(mode.iter().copied()).spawn()
+    };
+    let mut killed = tool(&[]);
+    while scene.users().is_empty() {
+        sleep(Duration::from_millis(20));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let written = || fs::metadata(&checkpoint).unwrap().ino();
+    let before = written();
+    let child = tool(&["--resume"]);
+    while written() == before {
+        sleep(Duration::from_millis(10));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    super::Done(child.wait_with_output().unwrap()).expect(1);
+    let noted: serde_json::Value = serde_json::from_slice(&fs::read(&checkpoint).unwrap()).unwrap();
+    let doubt_s = noted["doubt_s"].as_u64().unwrap();
+    assert!((1..=60).contains(&doubt_s), "{noted}");
 }
 
 #[test]
