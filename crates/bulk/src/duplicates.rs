@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, binary_heap::PeekMut},
     fs::File,
     io::{self, BufWriter, Write as _},
     os::unix::fs::FileExt as _,
@@ -123,7 +123,8 @@ impl Sightings {
             }
         }
         let mut before: Option<Sighting> = None;
-        while let Some(Reverse((sighting, number))) = heads.pop() {
+        while let Some(mut head) = heads.peek_mut() {
+            let Reverse((sighting, number)) = *head;
             if let Some(before) = before.filter(|before| before.user == sighting.user) {
                 tell(Duplicate {
                     line: sighting.line,
@@ -132,8 +133,9 @@ impl Sightings {
                 })?;
             }
             before = Some(sighting);
-            if let Some(next) = sources[number].next(file)? {
-                heads.push(Reverse((next, number)));
+            match sources[number].next(file)? {
+                Some(next) => *head = Reverse((next, number)),
+                None => drop(PeekMut::pop(head)),
             }
         }
         Ok(())
