@@ -7,26 +7,26 @@
 //! Files are made when there is something to be said. What a checkpoint says of them is on disk before it, and
 //! nothing is written any more once something could not be.
 
+mod error;
 mod kept_file;
 
 use std::{
-    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use hashbrown::HashMap;
 use serde::Serialize;
-use thiserror::Error;
 
 use crate::{
     batches::Batch,
-    checkpoint::{Checkpoint, CheckpointError, Counts, Kept},
+    checkpoint::{Checkpoint, Counts, Kept},
     duplicates::Duplicate,
     ranges::Ranges,
     record::{Fault, Raw},
 };
 
+pub use self::error::JournalError;
 use self::kept_file::{KeptFile, check_places};
 
 /// How often a checkpoint is written, about.
@@ -76,84 +76,6 @@ pub enum Earlier {
     Resume,
     /// Forget it, and what is left of its rejects.
     Restart,
-}
-
-/// Why the journal of an import cannot be begun or kept.
-#[derive(Debug, Error)]
-pub enum JournalError {
-    /// The checkpoint.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// There is one of an import that was broken off.
-    #[error(
-        "an import of this file was broken off after {done} records; go on with it by --resume, or \
-         begin anew by --restart"
-    )]
-    BrokenOff {
-        /// Records that are done.
-        done: u64,
-    },
-    /// There is none.
-    #[error("there is nothing to resume: no checkpoint {path}")]
-    NothingToResume {
-        /// Where it would be.
-        path: String,
-    },
-    /// It is of an import to somewhere else.
-    #[error(
-        "the import that was broken off went to {there}, this one goes to {here}; say the same again, \
-         or begin anew by --restart"
-    )]
-    OtherTarget {
-        /// Where the earlier one went.
-        there: String,
-        /// Where this one goes.
-        here: String,
-    },
-    /// A file that is to be made is there.
-    #[error(
-        "{path} is there already, from an earlier import perhaps; move it away, or write over it with \
-         --restart"
-    )]
-    IsThere {
-        /// The file.
-        path: String,
-    },
-    /// A file of the journal is not as it was left.
-    #[error(
-        "{path} is not as the import left it that was broken off; put it back as it was to go on, and \
-         correct rejects once all records are done, or begin anew by --restart"
-    )]
-    Altered {
-        /// The file.
-        path: String,
-    },
-    /// The import that was broken off wrote into another file.
-    #[error(
-        "the import that was broken off wrote into {there}, not into {here}; say the same again"
-    )]
-    OtherFile {
-        /// Where it wrote.
-        there: String,
-        /// Where this one is to write.
-        here: String,
-    },
-    /// Two files would be the same.
-    #[error(
-        "{path} cannot be two things at once: the file to be imported, rejects, report, checkpoint"
-    )]
-    SameFile {
-        /// The file.
-        path: String,
-    },
-    /// It cannot be written.
-    #[error("cannot write {path}: {cause}; --rejects and --report put files elsewhere")]
-    Io {
-        /// The file.
-        path: String,
-        /// What the system says.
-        cause: io::Error,
-    },
 }
 
 /// Keeps the journal of one import.
@@ -215,6 +137,8 @@ impl Journal {
             Some(path) => Checkpoint::read(path),
             None => Ok(None),
         };
+        let before = found.as_ref().ok().and_then(Option::as_ref);
+        let in_doubt = Duration::from_secs(before.map_or(0, |before| before.doubt_s));
         let state = match (earlier, found) {
             (Earlier::Restart, _) => None,
             (Earlier::Refuse, Ok(Some(found))) => {
@@ -250,7 +174,6 @@ impl Journal {
         };
         let rejects = open(&paths.rejects, &state.rejects)?;
         let report = open(&paths.report, &state.report)?;
-        let in_doubt = Duration::from_secs(state.doubt_s);
         let mut journal = Self {
             saved_counts: state.counts.clone(),
             paths,

@@ -308,5 +308,9 @@ fn what_is_in_doubt_is_told_to_who_goes_on() {
     let (mut journal, in_doubt) = begin(Earlier::Resume, 1);
     assert_eq!(in_doubt, Duration::from_secs(2));
     journal.stop(Duration::ZERO).unwrap();
-    assert_eq!(begin(Earlier::Resume, 1).1, Duration::ZERO);
+    let (journal, in_doubt) = begin(Earlier::Resume, 1);
+    assert_eq!(in_doubt, Duration::ZERO);
+    drop(journal);
+    // Killed once more; whoever begins anew has to know as well.
+    assert_eq!(begin(Earlier::Restart, 1).1, Duration::from_secs(1));
 }
