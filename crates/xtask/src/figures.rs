@@ -1,5 +1,7 @@
 //! Several runs as one figure, and figures as text.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 /// The same figure of several runs.
@@ -54,6 +56,12 @@ pub(crate) fn number(value: f64) -> String {
     } else {
         grouped(whole(value))
     }
+}
+
+/// Appends to a text.
+pub(crate) fn write(text: &mut String, args: std::fmt::Arguments<'_>) {
+    text.write_fmt(args)
+        .expect("writing to a String does not fail");
 }
 
 /// With a comma after every third digit from the right.

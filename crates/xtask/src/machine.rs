@@ -73,6 +73,21 @@ impl Machine {
     }
 }
 
+#[cfg(test)]
+impl Machine {
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            cpu: "Some CPU".to_owned(),
+            cores: 2,
+            memory_bytes: 8 << 30,
+            kernel: "6.1".to_owned(),
+            file_system: "ext4 (rw)".to_owned(),
+            fdatasync_us: 123.0,
+            commit: Some("abc1234".to_owned()),
+        }
+    }
+}
+
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

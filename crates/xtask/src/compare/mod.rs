@@ -341,15 +341,7 @@ mod tests {
         ];
         choose_batches(&mut rows);
         Comparison {
-            machine: Machine {
-                cpu: "Some CPU".to_owned(),
-                cores: 2,
-                memory_bytes: 8 << 30,
-                kernel: "6.1".to_owned(),
-                file_system: "ext4 (rw)".to_owned(),
-                fdatasync_us: 123.0,
-                commit: Some("abc1234".to_owned()),
-            },
+            machine: Machine::for_tests(),
             accounts: 1_000_000,
             connections: 32,
             rows,

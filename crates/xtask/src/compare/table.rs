@@ -1,14 +1,12 @@
 //! The comparison as text: a table for each phase, and how each system was run.
 
-use std::fmt::Write as _;
-
 use super::{
     Comparison, Kind, Row, bare, muster,
     phase::{Figures, Phase},
     postgres, redis,
 };
 use crate::cluster;
-use crate::figures::{Spread, as_f64, grouped, mib, number, ratio};
+use crate::figures::{Spread, as_f64, grouped, mib, number, ratio, write};
 
 const HEAD: &str = "
 | System | Accounts a request | Accounts/s | Server's CPU, µs an account | Generator's CPU, µs an account \
@@ -121,11 +119,6 @@ fn line(row: &Row, rows: &[Row], phase: Phase) -> String {
 pub(super) fn spread(row: &Row, phase: Phase, figure: fn(&Figures) -> f64) -> Option<Spread> {
     let runs: Vec<_> = row.runs.iter().map(|run| figure(run.of(phase))).collect();
     Spread::of(&runs)
-}
-
-fn write(text: &mut String, args: std::fmt::Arguments<'_>) {
-    text.write_fmt(args)
-        .expect("writing to a String does not fail");
 }
 
 #[cfg(test)]

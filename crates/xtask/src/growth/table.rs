@@ -1,12 +1,10 @@
 //! The growth as text: a row for each size.
 
-use std::fmt::Write as _;
-
 use super::{
     Grown,
     step::{Cost, SINGLE_CONNECTIONS, SINGLE_RATE_PER_S, Step},
 };
-use crate::figures::{as_f64, grouped, mib, number};
+use crate::figures::{as_f64, grouped, mib, number, write};
 
 const COSTS: &str = "
 | Accounts | filled up to here | 200,000 new | `account_check` of 200,000, scattered \
@@ -128,11 +126,6 @@ fn space(step: &Step, empty_resident_bytes: u64, empty_disk_bytes: u64) -> Strin
 /// What each of the accounts takes beyond what a server without accounts takes.
 pub(super) fn bytes_per_account(step: &Step, bytes: u64, empty_bytes: u64) -> f64 {
     as_f64(bytes.saturating_sub(empty_bytes)) / as_f64(step.measured_accounts.max(1))
-}
-
-fn write(text: &mut String, args: std::fmt::Arguments<'_>) {
-    text.write_fmt(args)
-        .expect("writing to a String does not fail");
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
 //! The results as text: a table for each setting, what came of the file, and how it was disturbed.
 
-use std::fmt::Write as _;
-
 use super::{
     LaneRow, Measured, Setting, StoreRow,
     disturbed::Disturbed,
     store::{self, BATCH},
     undisturbed,
 };
-use crate::figures::{Spread, as_f64, grouped, mib, number, ratio};
+use crate::figures::{Spread, as_f64, grouped, mib, number, ratio, write};
 
 const HEAD: &str = "
 | What | Records/s | Tool's CPU, µs a record | Tool's memory, MiB | Server's CPU, µs a record \
@@ -188,11 +186,6 @@ fn spread<T>(runs: &[T], figure: fn(&T) -> f64) -> Option<Spread> {
     Spread::of(&runs)
 }
 
-fn write(text: &mut String, args: std::fmt::Arguments<'_>) {
-    text.write_fmt(args)
-        .expect("writing to a String does not fail");
-}
-
 #[cfg(test)]
 mod tests {
     use super::{
@@ -238,15 +231,7 @@ mod tests {
             ],
         };
         Measured {
-            machine: Machine {
-                cpu: "Some CPU".to_owned(),
-                cores: 2,
-                memory_bytes: 8 << 30,
-                kernel: "6.1".to_owned(),
-                file_system: "ext4 (rw)".to_owned(),
-                fdatasync_us: 123.0,
-                commit: Some("abc1234".to_owned()),
-            },
+            machine: Machine::for_tests(),
             muster: "muster 0.1.0".to_owned(),
             file: Counts {
                 bytes: 150 << 20,

@@ -100,15 +100,7 @@ mod tests {
             })],
         };
         let measured = Measured {
-            machine: Machine {
-                cpu: "Some CPU".to_owned(),
-                cores: 2,
-                memory_bytes: 8 << 30,
-                kernel: "6.1".to_owned(),
-                file_system: "ext4 (rw)".to_owned(),
-                fdatasync_us: 123.0,
-                commit: Some("abc1234".to_owned()),
-            },
+            machine: Machine::for_tests(),
             postgres: "PostgreSQL 15.18".to_owned(),
             muster: "muster 0.1.0".to_owned(),
             accounts: 500_000,
