@@ -41,6 +41,8 @@ struct State {
     /// When the first of the calls failed since one was answered as it should be.
     failing_since: Option<Instant>,
     retries: u64,
+    /// Until when any lost call may be carried out.
+    in_doubt_until: Instant,
     trouble: Option<String>,
     /// Until when, and why, a batch waits that could be sent otherwise.
     held: Option<(Instant, &'static str)>,
@@ -69,6 +71,7 @@ impl Pace {
                 backoff: Backoff::default(),
                 failing_since: None,
                 retries: 0,
+                in_doubt_until: now,
                 trouble: None,
                 held: None,
             }),
@@ -156,6 +159,19 @@ impl Pace {
         }
         let since = *state.failing_since.get_or_insert(now);
         state.paused_until <= since + self.patience
+    }
+
+    /// Nothing was heard of a call, which may be carried out for so long. Returns until when that is.
+    pub(crate) fn lost(&self, doubt: Duration) -> Instant {
+        let until = Instant::now() + doubt;
+        let mut state = self.lock();
+        state.in_doubt_until = state.in_doubt_until.max(until);
+        until
+    }
+
+    /// Until when any lost call may be carried out, also one of a batch that was given up.
+    pub(crate) fn in_doubt_until(&self) -> Instant {
+        self.lock().in_doubt_until
     }
 
     /// What goes wrong, and how often a call had to be made again until now.

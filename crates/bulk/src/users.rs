@@ -80,11 +80,6 @@ impl Users {
         }
     }
 
-    /// Until when any user is held.
-    pub(crate) fn held_until(&self) -> Option<Instant> {
-        self.to_let_go.iter().map(|(until, _)| *until).max()
-    }
-
     /// A batch of these users is under way from now on.
     pub(crate) fn begin(&mut self, users: &[UserHash]) {
         self.under_way.extend(users);
@@ -144,7 +139,6 @@ mod tests {
         users.begin(&[ANN]);
         let until = Instant::now() + Duration::from_secs(5);
         users.end(&[ANN], Some(until));
-        assert_eq!(users.held_until(), Some(until));
         assert_eq!(users.ready(&[BOB]), Ready::Now);
         assert_eq!(users.ready(&[BOB, ANN]), Ready::At(until));
         tokio::time::sleep_until(until).await;

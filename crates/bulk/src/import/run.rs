@@ -214,8 +214,7 @@ impl<'p> Run<'p> {
         mut self,
         is_complete: bool,
     ) -> (Counts, Vec<String>, Result<(), JournalError>) {
-        let held = self.users.held_until();
-        let until = held.map_or(self.in_doubt_until, |held| held.max(self.in_doubt_until));
+        let until = self.in_doubt_until.max(self.lane.pace().in_doubt_until());
         let doubt = until.saturating_duration_since(Instant::now());
         let (counts, saved) = if is_complete {
             (self.journal.counts().clone(), self.journal.end())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use muster_client::operator::{Operator, OperatorError};
 use serde::Serialize;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{LaneError, Sent, Tempo, wire::told};
 use crate::{
@@ -75,7 +75,7 @@ impl Direct {
                 self.pace.well();
                 lines = lines_of(&entries[done..]);
             }
-            sent.doubt_until = Some(Instant::now() + self.tempo.doubt);
+            sent.doubt_until = Some(self.pace.lost(self.tempo.doubt));
             if !self.pace.failed(cause.clone(), at_least, false) {
                 let patience_s = self.tempo.patience.as_secs();
                 return Err(LaneError::GaveUp { cause, patience_s });

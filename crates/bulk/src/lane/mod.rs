@@ -24,7 +24,7 @@ pub struct Lane(Arc<Kind>);
 
 enum Kind {
     /// Nothing is sent.
-    Nowhere(Pace),
+    Nowhere(Box<Pace>),
     Wire(Box<wire::Wire>),
     Direct(Box<direct::Direct>),
 }
@@ -87,7 +87,7 @@ impl Tempo {
 impl Lane {
     /// Checks only, and sends nothing.
     pub fn nowhere() -> Self {
-        Self(Kind::Nowhere(Pace::new(None, Duration::ZERO)).into())
+        Self(Kind::Nowhere(Pace::new(None, Duration::ZERO).into()).into())
     }
 
     /// Calls of `multiaccount_import`, up to 100 users each.

@@ -160,7 +160,7 @@ impl Wire {
                 Err(error) => error,
             };
             if is_in_doubt(&error) {
-                *doubt_until = Some(Instant::now() + self.tempo.doubt);
+                *doubt_until = Some(self.pace.lost(self.tempo.doubt));
             }
             let cause = told(&error);
             let advice = error.advice();

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Write as _,
+    net::TcpListener,
     os::unix::{fs::MetadataExt as _, process::ExitStatusExt as _},
     thread::sleep,
     time::{Duration, Instant},
@@ -110,6 +111,25 @@ fn ctrl_c_during_the_wait_for_lost_calls_forgets_none() {
     let noted: serde_json::Value = serde_json::from_slice(&fs::read(&checkpoint).unwrap()).unwrap();
     let doubt_s = noted["doubt_s"].as_u64().unwrap();
     assert!((1..=60).contains(&doubt_s), "{noted}");
+}
+
+#[test]
+fn ctrl_c_after_a_lost_call_does_not_forget_it() {
+    let scene = Scene::new();
+    let file = scene.write("users.ndjson", made::plain(1));
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let tool = Tool::new(&file).args(["--endpoint", &url, "--timeout-s", "2"]);
+    let child = tool.with_key().spawn();
+    let _lost = silent.accept().unwrap();
+    let (again, _) = silent.accept().unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    // Neither is answered, and either may have been taken.
+    drop(again);
+    super::Done(child.wait_with_output().unwrap()).expect(1);
+    let checkpoint = fs::read(scene.path("users.ndjson.muster-import")).unwrap();
+    let noted: serde_json::Value = serde_json::from_slice(&checkpoint).unwrap();
+    assert!(noted["doubt_s"].as_u64().unwrap() > 0, "{noted}");
 }
 
 #[test]
